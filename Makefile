@@ -1,0 +1,90 @@
+# make lesson03 builds one lesson, make help tells the rest. Nothing is to be
+# edited here when a file is added: the sources' names are the list.
+
+CFLAGS ?= -O2 -g
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Icommon $(WARNINGS) $(CFLAGS)
+# Expanded when they are used, after scripts/deps has installed what is missing.
+LIBS = $(shell pkg-config --libs jansson libcap)
+TEST_LIBS = $(shell pkg-config --libs check) $(LIBS)
+
+SOURCES = $(sort $(wildcard lessons/lesson*.c))
+LESSONS = $(foreach s,$(SOURCES),$(firstword $(subst -, ,$(notdir $(s)))))
+COMMON = $(patsubst common/%.c,build/common/%.o,$(wildcard common/*.c))
+TESTS = $(patsubst tests/%.c,build/tests/%,$(wildcard tests/test_*.c))
+HELPERS = $(patsubst tests/%.c,build/tests/%.o,\
+	$(filter-out tests/test_%,$(wildcard tests/*.c)))
+
+.PHONY: all
+all: $(LESSONS) bundle
+
+# The library is one archive: a lesson takes from it what it uses.
+build/libcommon.a: $(COMMON)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+build/%.o: %.c | build/deps
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+build/tests/test_%: build/tests/test_%.o $(HELPERS) build/libcommon.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+# lesson03 is made from lessons/lesson03-setns-exec.c; it runs on the bundle.
+define LESSON
+$(1): build/$(2:.c=.o) build/libcommon.a | bundle
+	$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach s,$(SOURCES),$(eval \
+	$(call LESSON,$(firstword $(subst -, ,$(notdir $(s)))),$(s))))
+
+# Installs what is missing, or says what to type. Done once.
+build/deps: scripts/deps
+	@scripts/deps --quiet
+	@mkdir -p build && touch $@
+
+.PHONY: bundle
+bundle: build/deps
+	@scripts/build-bundle --quiet
+
+.PHONY: lessons
+lessons:
+	@for s in $(SOURCES); do sed -n '1s,^/\* *,,p' "$$s"; done
+
+.PHONY: tour
+tour: all
+	@scripts/tour
+
+.PHONY: check
+check: all $(TESTS)
+	@scripts/check $(TESTS)
+
+.PHONY: tutorial
+tutorial:
+	@scripts/tutorial
+
+.PHONY: lint
+lint: build/deps
+	@scripts/lint
+
+.PHONY: doctor
+doctor:
+	@scripts/doctor
+
+.PHONY: clean
+clean:
+	rm -rf build bundle/rootfs $(LESSONS)
+
+.PHONY: help
+help:
+	@echo 'make lesson03  build one lesson; then: sudo ./lesson03'
+	@echo 'make           build all lessons and the bundle'
+	@echo 'make lessons   print the syllabus'
+	@echo 'make tour      run all lessons in order'
+	@echo 'make check     run the tests'
+	@echo 'make doctor    find out what this machine can do'
+	@echo 'make tutorial  refresh the code in TUTORIAL.md'
+	@echo 'make lint      run the static checkers'
+	@echo 'make clean     remove what make has made'
+
+-include $(COMMON:.o=.d) $(wildcard build/lessons/*.d build/tests/*.d)

@@ -1,0 +1,58 @@
+/*
+ * child: how a child process begins, how it is waited for, and what its end
+ * means as the exit code of a shell.
+ */
+#ifndef COMMON_CHILD_H
+#define COMMON_CHILD_H
+
+#include <sys/types.h>
+
+/*
+ * To be called before the fork: a file descriptor that stands for the calling
+ * process (pidfd_open(2), Linux 5.3), for child_begin. Ends by die.
+ */
+int child_parent(void);
+
+/*
+ * The first call in every child. The child dies with its parent
+ * (PR_SET_PDEATHSIG(2const)); if the parent is dead already, it ends at once.
+ * Signals that the parent has blocked are unblocked.
+ * parent: what child_parent returned, which stays open.
+ */
+void child_begin(int parent);
+
+/* The status of waitpid(2) as a shell's exit code: 128+signal for a process
+ * that a signal has ended. */
+int child_exit_code(int status);
+
+/* Wait for a child. Returns its exit code as child_exit_code does, or -1 with
+ * errno of waitpid(2). */
+int child_wait(pid_t pid);
+
+/* Kill a child by SIGKILL and wait for it. Returns as child_wait. */
+int child_end(pid_t pid);
+
+/*
+ * Replace the calling child by a command, which is looked up in the PATH. Ends
+ * by die_plain with a shell's exit codes: 127 not found, 126 not executable.
+ */
+void child_exec(char **argv) __attribute__((noreturn));
+
+/* Wait until a child has ended or has stopped being our business by exec:
+ * both close the last copy of a close-on-exec writing end of this pipe.
+ * Returns 0, or -1 with errno. Reads from fd; anything read is dropped. */
+int child_wait_exec(int fd);
+
+/*
+ * Run a command for the reader as a shell does. child_follow_begin blocks the
+ * signals before the fork; child_follow waits for the child, hands on what it
+ * catches of SIGINT, SIGQUIT, SIGTERM and SIGHUP, and takes the terminal back
+ * in the end. A child that does not catch the signal is killed: the kernel
+ * drops such a signal when it is sent to the PID 1 of a PID namespace
+ * (pid_namespaces(7)), and the reader would wait in vain.
+ * Returns the exit code of the child, or 128+signal. Ends by die.
+ */
+void child_follow_begin(void);
+int child_follow(pid_t pid);
+
+#endif

@@ -1,0 +1,193 @@
+#include "die.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAME(error)           \
+	{                     \
+		error, #error \
+	}
+
+static const struct {
+	int error;
+	const char *name;
+} names[] = {
+	NAME(EACCES),
+	NAME(EAGAIN),
+	NAME(EBADF),
+	NAME(EBUSY),
+	NAME(ECHILD),
+	NAME(ECONNREFUSED),
+	NAME(EEXIST),
+	NAME(EFAULT),
+	NAME(EFBIG),
+	NAME(EINTR),
+	NAME(EINVAL),
+	NAME(EIO),
+	NAME(EISDIR),
+	NAME(ELOOP),
+	NAME(EMFILE),
+	NAME(ENAMETOOLONG),
+	NAME(ENFILE),
+	NAME(ENODEV),
+	NAME(ENOENT),
+	NAME(ENOEXEC),
+	NAME(ENOMEM),
+	NAME(ENOSPC),
+	NAME(ENOSYS),
+	NAME(ENOTCONN),
+	NAME(ENOTDIR),
+	NAME(ENOTTY),
+	NAME(ENXIO),
+	NAME(EOPNOTSUPP),
+	NAME(EOVERFLOW),
+	NAME(EPERM),
+	NAME(EPIPE),
+	NAME(EROFS),
+	NAME(ESRCH),
+	NAME(ETIMEDOUT),
+	NAME(ETXTBSY),
+	NAME(EUSERS),
+	NAME(EXDEV),
+};
+
+/*
+ * The known pairs. A message matches when it begins with the call and holds
+ * the part; the first match wins, so the special cases come first.
+ */
+static const struct {
+	const char *call;
+	const char *part;
+	int error;
+	const char *cause;
+	const char *cure;
+} hints[] = {
+	{"write", "_map", EPERM,
+		"the kernel made the user namespace but does not let you use it"
+		" (Ubuntu 23.10 and later restrict this with AppArmor)",
+		"sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"},
+	{"write", "_map", EACCES,
+		"the kernel made the user namespace but does not let you use it"
+		" (Ubuntu 23.10 and later restrict this with AppArmor)",
+		"sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"},
+	{"unshare", "CLONE_NEWUSER", EPERM,
+		"new user namespaces are forbidden here: by a sysctl, or by the"
+		" seccomp filter of a container",
+		"sudo sysctl kernel.unprivileged_userns_clone=1, or run it as"
+		" root"},
+	{"unshare", "", EPERM,
+		"the caller has no CAP_SYS_ADMIN, or the seccomp filter of a"
+		" container forbids the call",
+		"run it as root; in Docker add --cap-add SYS_ADMIN"},
+	{"clone3", "", EPERM,
+		"the caller has no CAP_SYS_ADMIN, or the seccomp filter of a"
+		" container forbids the call",
+		"run it as root; in Docker add --cap-add SYS_ADMIN"},
+	{"pidfd_open", "", ESRCH, "there is no such process",
+		"ps -e shows the processes that you may see"},
+	{"setns", "", EPERM,
+		"the caller has no CAP_SYS_ADMIN in the user namespace that owns"
+		" the target",
+		"run it as root"},
+	{"setns", "", EINVAL,
+		"the file is no namespace, or not of the type that was asked for",
+		"name a link in /proc/PID/ns"},
+	{"setns", "", ESRCH, "the process has ended", "name one that lives"},
+	{"unshare", "", ENOSPC,
+		"a limit on the number of namespaces is reached, or they are"
+		" nested 32 deep",
+		"sysctl user (look for the max_*_namespaces that is too small)"},
+	{"clone3", "", ENOSPC,
+		"a limit on the number of namespaces is reached, or they are"
+		" nested 32 deep",
+		"sysctl user (look for the max_*_namespaces that is too small)"},
+	{"unshare", "", EINVAL,
+		"this kernel was built without that type of namespace",
+		"ls /proc/self/ns shows the types that it has"},
+	{"clone3", "", EINVAL,
+		"this kernel was built without one of these types of namespace",
+		"ls /proc/self/ns shows the types that it has"},
+	{"fork", "", ENOMEM,
+		"PID 1 of the PID namespace is dead: nobody can be born in it",
+		"make a new PID namespace"},
+	{"fork", "", EAGAIN, "the limit on the number of processes is reached",
+		"ulimit -u, or the pids limit of the cgroup"},
+	{"mount", "proc", EPERM,
+		"a new /proc would show more than the one that is here (parts of"
+		" it are covered, as they are inside a container)",
+		"run it outside the container, or as root"},
+	{"mount", "", EPERM, "the caller has no CAP_SYS_ADMIN over its mounts",
+		"run it as root"},
+	{"stat", "/proc/", EACCES, "you may not look at another user's process",
+		"run it as root"},
+	{"readlink", "/proc/", EACCES,
+		"you may not look at another user's process", "run it as root"},
+	{"stat", "/proc/", ENOENT,
+		"there is no such process, or /proc hides it (hidepid)",
+		"ps -e shows the processes that you may see"},
+	{"exec", "", ENOENT, "there is no such command in the PATH",
+		"give its path"},
+};
+
+const char *
+die_errno_name(int error)
+{
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].error == error)
+			return names[i].name;
+	return "E?";
+}
+
+int
+die_hint(const char *message, int error, const char **cause, const char **cure)
+{
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+		size_t length = strlen(hints[i].call);
+
+		if (hints[i].error == error &&
+			strncmp(message, hints[i].call, length) == 0 &&
+			strstr(message + length, hints[i].part) != NULL) {
+			*cause = hints[i].cause;
+			*cure = hints[i].cure;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+void
+die(const char *format, ...)
+{
+	int error = errno;
+	const char *cause, *cure;
+	char *message = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&message, format, arguments) == -1)
+		_exit(DIE_FAILED);
+	va_end(arguments);
+
+	fprintf(stderr, "%s: %s: %s (%s)\n", program_invocation_short_name,
+		message, die_errno_name(error), strerror(error));
+	if (die_hint(message, error, &cause, &cure))
+		fprintf(stderr, "  cause: %s\n  cure:  %s\n", cause, cure);
+	_exit(DIE_FAILED);
+}
+
+void
+die_plain(int code, const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(stderr, "%s: ", program_invocation_short_name);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	_exit(code);
+}

@@ -1,0 +1,119 @@
+#include "display.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "die.h"
+
+/* How many bytes the UTF-8 character at `text` has; 0 when it is none. It
+ * checks the form itself, because the locale may know ASCII alone. */
+static int
+utf8_length(const unsigned char *text)
+{
+	int length = text[0] < 0x80   ? 1
+		     : text[0] < 0xc2 ? 0
+		     : text[0] < 0xe0 ? 2
+		     : text[0] < 0xf0 ? 3
+		     : text[0] < 0xf5 ? 4
+				      : 0;
+
+	for (int i = 1; i < length; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates, and beyond U+10FFFF. */
+	if ((text[0] == 0xe0 && text[1] < 0xa0) ||
+		(text[0] == 0xed && text[1] > 0x9f) ||
+		(text[0] == 0xf0 && text[1] < 0x90) ||
+		(text[0] == 0xf4 && text[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+/* C0 and C1 control characters, and delete. */
+static int
+is_control(const unsigned char *text)
+{
+	return text[0] < 0x20 || text[0] == 0x7f ||
+	       (text[0] == 0xc2 && text[1] < 0xa0);
+}
+
+char *
+display_clean(const char *text)
+{
+	char *clean = strdup(text);
+	char *to = clean;
+
+	if (clean == NULL)
+		die("malloc");
+	while (*text != '\0') {
+		int length = utf8_length((const unsigned char *)text);
+
+		if (length == 0 || is_control((const unsigned char *)text)) {
+			*to++ = '?';
+			text += length == 0 ? 1 : length;
+			continue;
+		}
+		memcpy(to, text, length);
+		to += length;
+		text += length;
+	}
+	*to = '\0';
+	return clean;
+}
+
+/* The next character: its bytes in *length, its columns as the result. */
+static int
+next_width(const char *text, size_t *length)
+{
+	mbstate_t state = {0};
+	wchar_t wide;
+	size_t bytes = mbrtowc(&wide, text, strlen(text), &state);
+
+	if (bytes == (size_t)-1 || bytes == (size_t)-2 || bytes == 0) {
+		*length = 1;
+		return 1;
+	}
+	*length = bytes;
+	int columns = wcwidth(wide);
+	return columns < 0 ? 1 : columns;
+}
+
+int
+display_width(const char *text)
+{
+	int columns = 0;
+	size_t length;
+
+	for (; *text != '\0'; text += length)
+		columns += next_width(text, &length);
+	return columns;
+}
+
+int
+display_cut(FILE *out, const char *text, int columns)
+{
+	int cut = display_width(text) > columns;
+	int used = 0;
+	size_t length;
+
+	for (; *text != '\0'; text += length) {
+		int width = next_width(text, &length);
+
+		if (used + width > columns - cut)
+			break;
+		fwrite(text, 1, length, out);
+		used += width;
+	}
+	if (cut) {
+		fputc('~', out);
+		used++;
+	}
+	return used;
+}
+
+void
+display_column(FILE *out, const char *text, int columns)
+{
+	fprintf(out, "%*s", columns - display_cut(out, text, columns), "");
+}

@@ -1,0 +1,30 @@
+/*
+ * display: text as a terminal shows it. printf("%-10s") counts bytes; a
+ * projector shows columns (wcwidth(3)). Needs setlocale(LC_CTYPE, "").
+ */
+#ifndef COMMON_DISPLAY_H
+#define COMMON_DISPLAY_H
+
+#include <stdio.h>
+
+/*
+ * A copy of a text in which each control character, and each byte that is not
+ * valid UTF-8, is a question mark: another process chose its bytes, and none
+ * of them may reach the reader's terminal as a command. The caller frees it.
+ * Ends by die when memory is short.
+ */
+char *display_clean(const char *text);
+
+/*
+ * Print a text in at most `columns` columns: the end of a longer one is cut
+ * off, which "~" marks. display_column adds blanks to a shorter one, so that
+ * it takes exactly `columns`.
+ * Returns how many columns were printed.
+ */
+int display_cut(FILE *out, const char *text, int columns);
+void display_column(FILE *out, const char *text, int columns);
+
+/* How many columns a text takes. */
+int display_width(const char *text);
+
+#endif

@@ -1,0 +1,58 @@
+#include "ns.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "die.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+const struct ns_type ns_types[NS_TYPES] = {
+	{"cgroup", CLONE_NEWCGROUP, "CLONE_NEWCGROUP", "4.6", 4026531835},
+	{"ipc", CLONE_NEWIPC, "CLONE_NEWIPC", "2.6.19", 4026531839},
+	{"mnt", CLONE_NEWNS, "CLONE_NEWNS", "2.4.19", 4026531832},
+	{"net", CLONE_NEWNET, "CLONE_NEWNET", "2.6.29", 4026531833},
+	{"pid", CLONE_NEWPID, "CLONE_NEWPID", "2.6.24", 4026531836},
+	{"time", CLONE_NEWTIME, "CLONE_NEWTIME", "5.6", 4026531834},
+	{"user", CLONE_NEWUSER, "CLONE_NEWUSER", "3.8", 4026531837},
+	{"uts", CLONE_NEWUTS, "CLONE_NEWUTS", "2.6.19", 4026531838},
+};
+
+const char *const ns_links[NS_LINKS] = {"cgroup", "ipc", "mnt", "net", "pid",
+	"pid_for_children", "time", "time_for_children", "user", "uts"};
+
+char *
+ns_path(pid_t pid, const char *link)
+{
+	char *path;
+
+	if ((pid == NS_SELF ? asprintf(&path, "/proc/self/ns/%s", link)
+			    : asprintf(&path, "/proc/%d/ns/%s", pid, link)) ==
+		-1)
+		die("malloc");
+	return path;
+}
+
+int
+ns_get(pid_t pid, const char *link, struct ns_id *id)
+{
+	char *path = ns_path(pid, link);
+	struct stat st;
+	int result = stat(path, &st);
+
+	free(path);
+	if (result == -1)
+		return -1;
+	*id = (struct ns_id){st.st_dev, st.st_ino};
+	return 0;
+}
+
+bool
+ns_same(struct ns_id a, struct ns_id b)
+{
+	return a.dev == b.dev && a.ino == b.ino;
+}

@@ -1,0 +1,217 @@
+#include "options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "die.h"
+#include "proc.h"
+
+struct options options;
+
+static bool help, version;
+static const char *color = "auto";
+
+static const struct option_entry shared[] = {
+	{'s', "step", NULL, "wait for Enter after each step", &options.step,
+		NULL},
+	{0, "hold", NULL, "keep the namespaces alive until Enter",
+		&options.hold, NULL},
+	{0, "check", NULL, "print the checks alone, a line each",
+		&options.check, NULL},
+	{'J', "json", NULL, "print one JSON document on standard output",
+		&options.json, NULL},
+	{0, "explain", NULL, "add the system call, the proof, the man page",
+		&options.explain, NULL},
+	{0, "color", "WHEN", "auto, always or never", NULL, &color},
+	{'h', "help", NULL, "print this help", &help, NULL},
+	{'V', "version", NULL, "print the version", &version, NULL},
+	{0, NULL, NULL, NULL, NULL, NULL},
+};
+
+enum { MOST_OPTIONS = 32 };
+
+static void
+print_entries(const struct option_entry *entry)
+{
+	for (; entry != NULL && entry->name != NULL; entry++) {
+		char left[40];
+
+		snprintf(left, sizeof(left), "%s%s%s", entry->name,
+			entry->argument == NULL ? "" : "=",
+			entry->argument == NULL ? "" : entry->argument);
+		if (entry->letter != 0)
+			printf("  -%c, --%-18s %s\n", entry->letter, left,
+				entry->help);
+		else
+			printf("      --%-18s %s\n", left, entry->help);
+	}
+}
+
+static void
+print_help(const struct lesson *lesson)
+{
+	printf("%s %s: %s\n\n", lesson->number, lesson->name, lesson->question);
+	printf("Usage: %s [OPTION...] %s\n\n", lesson->number,
+		lesson->operands);
+	printf("Without operands: the demonstration, in %d steps.\n",
+		lesson->steps);
+	printf("With operands: %s.\n\n", lesson->tool);
+	print_entries(lesson->own);
+	print_entries(shared);
+	printf("\nExit: 0 all checks held, 1 a check or a call failed, 2 wrong"
+	       " usage,\n77 this machine cannot run it; a command's own exit"
+	       " code is passed on.\n");
+}
+
+void
+options_wrong(const struct lesson *lesson, const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(stderr, "%s: ", program_invocation_short_name);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "\nTry `%s --help`.\n", lesson->number);
+	_exit(DIE_USAGE);
+}
+
+/* Make the tables of getopt_long(3) from ours. An option's index in `entries`
+ * is its return value, beyond the letters. */
+static int
+append(const struct option_entry *from, const struct option_entry **entries,
+	struct option *longs, char *letters, int count)
+{
+	for (; from != NULL && from->name != NULL; from++, count++) {
+		entries[count] = from;
+		longs[count] = (struct option){from->name,
+			from->argument == NULL ? no_argument
+					       : required_argument,
+			NULL, 256 + count};
+		if (from->letter != 0) {
+			size_t end = strlen(letters);
+
+			letters[end] = (char)from->letter;
+			letters[end + 1] = from->argument == NULL ? '\0' : ':';
+		}
+	}
+	return count;
+}
+
+static const struct option_entry *
+find_entry(const struct option_entry **entries, int count, int found)
+{
+	if (found >= 256)
+		return entries[found - 256];
+	for (int i = 0; i < count; i++)
+		if (entries[i]->letter == found)
+			return entries[i];
+	return NULL;
+}
+
+static bool
+want_color(const struct lesson *lesson)
+{
+	if (strcmp(color, "always") == 0)
+		return true;
+	if (strcmp(color, "never") == 0)
+		return false;
+	if (strcmp(color, "auto") != 0)
+		options_wrong(lesson,
+			"--color: found `%s`, expected auto, always or never",
+			color);
+	return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+}
+
+/* Without a terminal nobody can press Enter: say so now, do not hang later. */
+static void
+need_terminal(const struct lesson *lesson)
+{
+	int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
+
+	if (terminal == -1)
+		options_wrong(lesson,
+			"--step and --hold wait for Enter on a terminal, and"
+			" there is none");
+	close(terminal);
+}
+
+int
+options_parse(const struct lesson *lesson, int argc, char **argv)
+{
+	const struct option_entry *entries[MOST_OPTIONS];
+	struct option longs[MOST_OPTIONS + 1] = {{0}};
+	char letters[2 * MOST_OPTIONS + 2] = "+";
+	int count, found;
+
+	/* For the width of characters; without the locale, all is ASCII. */
+	setlocale(LC_CTYPE, "");
+	count = append(lesson->own, entries, longs, letters, 0);
+	count = append(shared, entries, longs, letters, count);
+	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		const struct option_entry *entry =
+			find_entry(entries, count, found);
+
+		if (entry == NULL) {
+			fprintf(stderr, "Try `%s --help`.\n", lesson->number);
+			_exit(DIE_USAGE);
+		}
+		if (entry->flag != NULL)
+			*entry->flag = true;
+		if (entry->value != NULL)
+			*entry->value = optarg;
+	}
+	if (help)
+		print_help(lesson);
+	if (version)
+		printf("%s (%s) %s\n", lesson->number, OPTIONS_PROJECT,
+			OPTIONS_VERSION);
+	if (help || version)
+		exit(fflush(stdout) == EOF ? DIE_FAILED : 0);
+	options.color = want_color(lesson);
+	if (options.step || options.hold)
+		need_terminal(lesson);
+	/* Our caller may have made us ignore it; then waitpid(2) would fail. */
+	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+		die("signal SIGCHLD");
+	return optind;
+}
+
+pid_t
+options_pid(const struct lesson *lesson, const char *text)
+{
+	pid_t pid;
+
+	if (proc_parse_pid(text, &pid) == -1)
+		options_wrong(lesson, "found `%s`, expected a PID", text);
+	return pid;
+}
+
+void
+options_wait_for_enter(const char *text)
+{
+	int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
+	char byte = 0;
+	ssize_t n = 1;
+
+	if (terminal == -1)
+		die("open /dev/tty");
+	if (write(terminal, text, strlen(text)) == -1)
+		die("write /dev/tty");
+	while (n == 1 && byte != '\n') {
+		n = read(terminal, &byte, 1);
+		if (n == -1 && errno == EINTR)
+			n = 1;
+	}
+	if (n == -1)
+		die("read /dev/tty");
+	close(terminal);
+}
