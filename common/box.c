@@ -1,5 +1,6 @@
 #include "box.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -112,8 +113,8 @@ ask(struct box *box, const char *format, va_list arguments)
 		die("malloc");
 	answer = talk_ask(&box->talk, command);
 	if (answer == NULL)
-		die_plain(DIE_FAILED,
-			"the container's shell ended before it could do `%s`",
+		die_plain(DIE_FAILED, "the container's shell %s at `%s`",
+			errno == ECHILD ? "has ended" : "does not answer",
 			command);
 	free(command);
 	return answer;

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "die.h"
@@ -128,37 +129,54 @@ take_terminal_back(void)
 	signal(SIGTTOU, SIG_DFL);
 }
 
+static void
+signal_child(pid_t pid, int signal)
+{
+	if (kill(pid, signal) == -1 && errno != ESRCH)
+		die("kill %d", pid);
+}
+
+/*
+ * A signal that the child does not catch is dropped by the kernel if the child
+ * is PID 1 of a PID namespace; then we kill it. A shell may catch the signal
+ * and, before it has acted, become a command that does not: so we look again
+ * for a second.
+ */
 int
 child_follow(pid_t pid)
 {
+	enum { LOOKS = 10 };
+	const struct timespec tenth = {.tv_nsec = 100000000};
 	int foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
-	int status, ended_by = 0;
-	sigset_t set;
+	int status, came = 0, looks = 0, ended_by = 0;
 	siginfo_t info;
+	sigset_t set;
+	pid_t ended;
 
 	followed_signals(&set);
-	for (;;) {
-		int caught = sigwaitinfo(&set, &info);
+	while ((ended = waitpid(pid, &status, WNOHANG)) == 0) {
+		int found =
+			sigtimedwait(&set, &info, looks > 0 ? &tenth : NULL);
 
-		if (caught == -1 && errno != EINTR)
-			die("sigwaitinfo");
-		pid_t ended = waitpid(pid, &status, WNOHANG);
-		if (ended == -1)
-			die("waitpid %d", pid);
-		if (ended == pid)
-			break;
-		if (caught == -1 || caught == SIGCHLD)
-			continue;
-		/* The terminal has sent it to the child, too. */
-		if (proc_catches(pid, caught) && info.si_code == SI_KERNEL)
-			continue;
-		if (!proc_catches(pid, caught)) {
-			ended_by = caught;
-			caught = SIGKILL;
+		if (found == -1 && errno != EINTR && errno != EAGAIN)
+			die("sigtimedwait");
+		if (found > 0 && found != SIGCHLD) {
+			came = found;
+			looks = LOOKS;
+			/* The terminal has sent its signals to both of us. */
+			if (info.si_code != SI_KERNEL)
+				signal_child(pid, came);
 		}
-		if (kill(pid, caught) == -1 && errno != ESRCH)
-			die("kill %d", pid);
+		if (looks > 0 && !proc_catches(pid, came)) {
+			ended_by = came;
+			looks = 1;
+			signal_child(pid, SIGKILL);
+		}
+		if (looks > 0)
+			looks--;
 	}
+	if (ended == -1)
+		die("waitpid %d", pid);
 	if (foreground)
 		take_terminal_back();
 	return ended_by != 0 ? 128 + ended_by : child_exit_code(status);

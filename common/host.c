@@ -127,7 +127,8 @@ host_difference(const struct host *before, const struct host *after)
 		die("open_memstream");
 	print_difference(out, "mounts", before->mounts, after->mounts);
 	print_difference(out, "cgroup", before->cgroup, after->cgroup);
-	print_difference(out, "cgroups", before->cgroups, after->cgroups);
+	/* One that has gone is another lesson's: we remove only our own. */
+	print_missing(out, "cgroup +", after->cgroups, before->cgroups);
 	for (int i = 0; i < NS_LINKS; i++)
 		if (!ns_same(before->links[i], after->links[i]))
 			fprintf(out, "namespace: %s is another one\n",

@@ -151,7 +151,9 @@ print_check(const json_t *check)
 	display_column(stdout, get_text(check, "claim"), CLAIM);
 	printf("  ");
 	if (strcmp(result, "skip") == 0) {
-		printf("%s\n", get_text(check, "reason"));
+		display_cut(
+			stdout, get_text(check, "reason"), PAGE - CLAIM - 10);
+		putchar('\n');
 		return;
 	}
 	/* Two large numbers would not fit in words. */

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,9 @@
 /* Ends an answer: no command that a lesson types prints this byte. */
 #define END_BYTE '\004'
 #define PRINT_END "printf '\\004'\n"
+
+/* Nothing that a lesson asks takes a second. In milliseconds. */
+enum { PATIENCE = 20000 };
 
 int
 talk_make(struct talk *talk)
@@ -53,8 +58,10 @@ type(int fd, const char *text)
 char *
 talk_ask(struct talk *talk, const char *command)
 {
-	char *answer = NULL, byte = 0;
+	char *answer = NULL, bytes[4096];
 	size_t size = 0;
+	bool ended = false;
+	ssize_t n = 1;
 
 	if (type(talk->to[1], command) == -1 ||
 		type(talk->to[1], "\n" PRINT_END) == -1)
@@ -62,19 +69,21 @@ talk_ask(struct talk *talk, const char *command)
 	FILE *out = open_memstream(&answer, &size);
 	if (out == NULL)
 		return NULL;
-	for (;;) {
-		ssize_t n = read(talk->from[0], &byte, 1);
+	/* The shell prints nothing more until it is asked again. */
+	while (!ended && n > 0) {
+		struct pollfd ready = {.fd = talk->from[0], .events = POLLIN};
 
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n != 1 || byte == END_BYTE)
+		if (poll(&ready, 1, PATIENCE) != 1)
 			break;
-		fputc(byte, out);
+		n = read(talk->from[0], bytes, sizeof(bytes));
+		ended = n > 0 && bytes[n - 1] == END_BYTE;
+		if (n > 0)
+			fwrite(bytes, 1, n - ended, out);
 	}
-	if (fclose(out) == 0 && byte == END_BYTE)
+	if (fclose(out) == 0 && ended)
 		return answer;
 	free(answer);
-	errno = ECHILD;
+	errno = n == 0 ? ECHILD : ETIMEDOUT;
 	return NULL;
 }
 

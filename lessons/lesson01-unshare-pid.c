@@ -1,5 +1,4 @@
-/* lesson01 unshare-pid: Who enters a new PID namespace: the caller or its
- * child?
+/* lesson01 unshare-pid: Who enters a new PID namespace: caller or child?
  *
  * Try:   sudo ./lesson01          sudo ./lesson01 sh -c 'echo $$'
  * See:   unshare(CLONE_NEWPID) moves nobody. It changes one link of the caller,
@@ -28,7 +27,7 @@
 static const struct lesson lesson = {
 	.number = "lesson01",
 	.name = "unshare-pid",
-	.question = "Who enters a new PID namespace: the caller or its child?",
+	.question = "Who enters a new PID namespace: caller or child?",
 	.operands = "[COMMAND [ARGUMENT...]]",
 	.tool = "run COMMAND as PID 1 of a new PID namespace",
 	.steps = 4,

@@ -23,6 +23,7 @@
 #include "box.h"
 #include "child.h"
 #include "die.h"
+#include "display.h"
 #include "need.h"
 #include "ns.h"
 #include "options.h"
@@ -75,7 +76,7 @@ five_are_new(const struct box *box)
 		struct ns_id host, container;
 
 		if (ns_get(NS_SELF, type->name, &host) == -1) {
-			report_skip(type->name, "this kernel has no such type");
+			report_skip(type->name, "this kernel has none");
 			continue;
 		}
 		if (ns_get(box->pid, type->name, &container) == -1)
@@ -161,6 +162,26 @@ one_process(struct box *box)
 	free(link);
 }
 
+/* Nothing that protects is dropped in silence. */
+static void
+say_what_is_missing(const struct bundle *bundle)
+{
+	int column = 80;
+
+	fprintf(stderr, "lesson02 is no sandbox. config.json asks also for");
+	for (char **name = bundle->unapplied; *name != NULL; name++) {
+		int length = display_width(*name) + 2;
+
+		column += length;
+		if (column > 79) {
+			fprintf(stderr, "\n ");
+			column = length + 1;
+		}
+		fprintf(stderr, " %s%s", *name, name[1] == NULL ? "" : ",");
+	}
+	fprintf(stderr, "\n");
+}
+
 /* With operands: `runc run` in its simplest form. */
 static int
 run_bundle(char **argv)
@@ -168,8 +189,8 @@ run_bundle(char **argv)
 	struct bundle bundle = box_load(argv[0]);
 	int parent = child_parent(), pidfd;
 
-	for (char **name = bundle.unapplied; *name != NULL; name++)
-		report_note("config.json asks for %s: not applied here", *name);
+	if (bundle.unapplied[0] != NULL)
+		say_what_is_missing(&bundle);
 	child_follow_begin();
 	pid_t pid = clone_init(&pidfd);
 	if (pid == 0) {

@@ -188,8 +188,8 @@ first_set(const struct ns_id *at_start)
 				(long long)at_start[i].ino,
 				"our %s is the first", ns_types[i].name);
 		else
-			report_skip(ns_types[i].name,
-				"ours was made later, or an old kernel");
+			report_skip(
+				ns_types[i].name, "a later one is used here");
 	}
 	report_explain("include/linux/proc_ns.h; mnt and net since Linux 6.18");
 }
@@ -248,7 +248,7 @@ number_again(void)
 		report_equal(1, again, "two dead namespaces had one number");
 	else
 		report_skip("a number comes again",
-			"the machine is too busy: others took it");
+			"others took it: a busy machine");
 	report_explain("So compare only namespaces that are alive together.");
 	close(parent);
 }

@@ -1,0 +1,390 @@
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "caps.h"
+#include "child.h"
+#include "die.h"
+#include "host.h"
+#include "proc.h"
+
+enum { RUN_SECONDS = 60, LEFT_SECONDS = 10, EXPECT_SECONDS = 30 };
+
+static bool
+can_make_user_namespace(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER) == -1);
+	return pid > 0 && child_wait(pid) == 0;
+}
+
+static bool
+in_path(const char *program)
+{
+	char *path = strdup(getenv("PATH")), *rest, *dir;
+	bool found = false;
+
+	for (dir = strtok_r(path, ":", &rest); dir != NULL && !found;
+		dir = strtok_r(NULL, ":", &rest)) {
+		char *file;
+
+		if (asprintf(&file, "%s/%s", dir, program) == -1)
+			die("malloc");
+		found = access(file, X_OK) == 0;
+		free(file);
+	}
+	free(path);
+	return found;
+}
+
+/* A cgroup can be made, and is removed at once. */
+static bool
+can_make_cgroup(void)
+{
+	static const char *const tops[] = {"/sys/fs/cgroup/unified",
+		"/sys/fs/cgroup/pids", "/sys/fs/cgroup"};
+	bool made = false;
+
+	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]) && !made; i++) {
+		char *path;
+
+		if (asprintf(&path, "%s/nslessons-try-%d", tops[i], getpid()) ==
+			-1)
+			die("malloc");
+		made = mkdir(path, 0755) == 0 && rmdir(path) == 0;
+		free(path);
+	}
+	return made;
+}
+
+static char missing[1024];
+
+bool
+support_have(const char *need, const char *test)
+{
+	const char *require = getenv("REQUIRE");
+	bool root = geteuid() == 0 && caps_have(CAP_SYS_ADMIN);
+	bool have;
+
+	if (strcmp(need, "root") == 0)
+		have = root;
+	else if (strcmp(need, "userns") == 0)
+		have = can_make_user_namespace();
+	else if (strcmp(need, "namespaces") == 0)
+		have = root || can_make_user_namespace();
+	else if (strcmp(need, "cgroup") == 0)
+		have = can_make_cgroup();
+	else
+		have = in_path(need);
+	if (have)
+		return true;
+	printf("SKIP %s: needs %s\n", test, need);
+	if (require != NULL && strstr(require, need) != NULL &&
+		strstr(missing, need) == NULL)
+		strncat(strncat(missing, need, 100), " ", 2);
+	return false;
+}
+
+const char *
+support_missing(void)
+{
+	return missing;
+}
+
+/* What a guard runs, and on what. */
+struct plan {
+	char *const *argv;
+	int in, out, err;
+	const char *slave; /* the terminal, or NULL */
+};
+
+static void
+program(const struct plan *plan)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || setsid() == -1)
+		die("setsid");
+	if (plan->slave != NULL) {
+		/* The first terminal that a session leader opens is its own. */
+		int fd = open(plan->slave, O_RDWR);
+
+		if (fd == -1 || dup2(fd, 0) == -1 || dup2(fd, 1) == -1 ||
+			dup2(fd, 2) == -1)
+			die("open %s", plan->slave);
+		if (fd > 2)
+			close(fd);
+	} else if (dup2(plan->in, 0) == -1 || dup2(plan->out, 1) == -1 ||
+		dup2(plan->err, 2) == -1) {
+		die("dup2");
+	}
+	child_exec((char **)plan->argv);
+}
+
+/* Wait until the process can be waited for, or end it after a time. Returns
+ * its exit code; 124 when it took too long. */
+static int
+wait_or_kill(pid_t pid, int seconds)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd ended = {.fd = fd, .events = POLLIN};
+	int ready = poll(&ended, 1, seconds * 1000);
+
+	close(fd);
+	if (ready == 1)
+		return child_wait(pid);
+	child_end(pid);
+	return 124;
+}
+
+/* What is still alive of its children comes to the guard. It may take the
+ * kernel a moment to end them all; what stays is a leak, and is ended. */
+static bool
+wait_for_the_rest(const sigset_t *child_signal)
+{
+	const struct timespec limit = {.tv_sec = LEFT_SECONDS};
+
+	for (;;) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid == -1)
+			return true;
+		if (pid == 0 && sigtimedwait(child_signal, NULL, &limit) == -1)
+			return false;
+	}
+}
+
+static void
+kill_the_rest(void)
+{
+	char *list, *path, *next, *end;
+
+	if (asprintf(&path, "task/%d/children", getpid()) == -1)
+		die("malloc");
+	list = proc_read(getpid(), path);
+	for (next = list; next != NULL; next = end) {
+		pid_t pid = (pid_t)strtol(next, &end, 10);
+
+		if (end == next)
+			break;
+		child_end(pid);
+	}
+	free(list);
+	free(path);
+}
+
+/* The guard: its own mount namespace with a shared /, where it may make one. */
+static void
+guard(const struct plan *plan, int report)
+{
+	struct host before, after;
+	sigset_t child_signal;
+	char *changes;
+
+	if (caps_have(CAP_SYS_ADMIN) &&
+		(unshare(CLONE_NEWNS) == -1 ||
+			mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ==
+				-1 ||
+			mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) == -1))
+		die("make / shared");
+	sigemptyset(&child_signal);
+	sigaddset(&child_signal, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &child_signal, NULL) == -1)
+		die("sigprocmask");
+	if (host_take(&before) == -1)
+		die("host_take");
+	pid_t pid = fork();
+	if (pid == -1)
+		die("fork");
+	if (pid == 0) {
+		sigprocmask(SIG_UNBLOCK, &child_signal, NULL);
+		program(plan);
+	}
+	if (write(report, &pid, sizeof(pid)) == -1)
+		die("write");
+	int code = wait_or_kill(pid, RUN_SECONDS);
+	bool alone = wait_for_the_rest(&child_signal);
+	if (host_take(&after) == -1)
+		die("host_take");
+	changes = host_difference(&before, &after);
+	if (!alone)
+		kill_the_rest();
+	dprintf(report, "%d\n%s", code, changes == NULL ? "" : changes);
+	_exit(0);
+}
+
+/* Start a guard. Returns its PID; *report is the end to read from. */
+static pid_t
+start_guard(const struct plan *plan, int *report, pid_t *program_pid)
+{
+	int fd[2];
+
+	ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	ck_assert_int_ne(pid, -1);
+	if (pid == 0) {
+		close(fd[0]);
+		guard(plan, fd[1]);
+	}
+	close(fd[1]);
+	*report = fd[0];
+	ck_assert_int_eq(read(fd[0], program_pid, sizeof(pid_t)),
+		(ssize_t)sizeof(pid_t));
+	return pid;
+}
+
+static char *
+read_file(int fd)
+{
+	char *text = NULL, buffer[4096];
+	size_t size;
+	ssize_t n;
+	FILE *out = open_memstream(&text, &size);
+
+	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
+		fwrite(buffer, 1, n, out);
+	fclose(out);
+	return text;
+}
+
+/* Read the guard's findings to their end. */
+static void
+finish_guard(pid_t pid, int report, struct run *run)
+{
+	char *text = read_file(report), *rest;
+
+	close(report);
+	ck_assert_int_eq(child_wait(pid), 0);
+	run->code = (int)strtol(text, &rest, 10);
+	run->changes = rest[0] == '\n' && rest[1] != '\0' ? strdup(rest + 1)
+							  : NULL;
+	free(text);
+}
+
+static char *
+rewound(int fd)
+{
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	char *text = read_file(fd);
+	close(fd);
+	return text;
+}
+
+struct run
+support_run_to(const char *stdout_path, char *const argv[])
+{
+	struct run run = {0};
+	int report, out = memfd_create("out", MFD_CLOEXEC);
+	pid_t pid, guard_pid;
+	struct plan plan = {.argv = argv,
+		.in = open("/dev/null", O_RDONLY | O_CLOEXEC),
+		.out = stdout_path == NULL
+			? out
+			: open(stdout_path, O_WRONLY | O_CLOEXEC),
+		.err = memfd_create("err", MFD_CLOEXEC)};
+
+	guard_pid = start_guard(&plan, &report, &pid);
+	finish_guard(guard_pid, report, &run);
+	run.out = rewound(out);
+	run.err = rewound(plan.err);
+	close(plan.in);
+	if (plan.out != out)
+		close(plan.out);
+	return run;
+}
+
+struct run
+support_run(char *const argv[])
+{
+	return support_run_to(NULL, argv);
+}
+
+void
+support_run_free(struct run *run)
+{
+	free(run->out);
+	free(run->err);
+	free(run->changes);
+}
+
+struct session
+support_start(char *const argv[])
+{
+	struct session session = {.terminal =
+		posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
+	struct plan plan = {.argv = argv};
+
+	ck_assert_int_ne(session.terminal, -1);
+	ck_assert_int_eq(grantpt(session.terminal), 0);
+	ck_assert_int_eq(unlockpt(session.terminal), 0);
+	plan.slave = ptsname(session.terminal);
+	session.guard = start_guard(&plan, &session.report, &session.pid);
+	session.seen = strdup("");
+	return session;
+}
+
+/* Append what there is to read. Returns 0 at the end of the session: reading
+ * a pty whose other side is closed fails with EIO. */
+static int
+read_terminal(struct session *session, int seconds)
+{
+	struct pollfd ready = {.fd = session->terminal, .events = POLLIN};
+	char buffer[4096], *longer;
+
+	if (poll(&ready, 1, seconds * 1000) != 1)
+		ck_abort_msg("nothing for %d s after: %s", seconds,
+			session->seen);
+	ssize_t n = read(session->terminal, buffer, sizeof(buffer));
+	if (n <= 0)
+		return 0;
+	if (asprintf(&longer, "%s%.*s", session->seen, (int)n, buffer) == -1)
+		die("malloc");
+	free(session->seen);
+	session->seen = longer;
+	return 1;
+}
+
+void
+support_expect(struct session *session, const char *text)
+{
+	while (strstr(session->seen, text) == NULL)
+		if (read_terminal(session, EXPECT_SECONDS) == 0)
+			ck_abort_msg("ended before it printed `%s`: %s", text,
+				session->seen);
+}
+
+void
+support_type(struct session *session, const char *text)
+{
+	ck_assert_int_eq(write(session->terminal, text, strlen(text)),
+		(ssize_t)strlen(text));
+}
+
+struct run
+support_finish(struct session *session)
+{
+	struct run run = {0};
+
+	while (read_terminal(session, RUN_SECONDS + 2 * LEFT_SECONDS) != 0)
+		continue;
+	finish_guard(session->guard, session->report, &run);
+	close(session->terminal);
+	run.out = session->seen;
+	run.err = strdup("");
+	return run;
+}

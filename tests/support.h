@@ -1,0 +1,91 @@
+/*
+ * support: what the suites share. A lesson is run in a mount namespace whose
+ * / is shared, as on a machine with systemd, and a guard takes the host's
+ * fingerprint around it.
+ */
+#ifndef TESTS_SUPPORT_H
+#define TESTS_SUPPORT_H
+
+#include <check.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* The suites; tests/main.c runs them all. */
+Suite *suite_modules(void);
+Suite *suite_bundle(void);
+Suite *suite_scripts(void);
+Suite *suite_lessons(void);
+Suite *suite_doctor(void);
+Suite *suite_documents(void);
+Suite *suite_faults(void);
+
+/*
+ * Does the machine have what a test needs: "root" (uid 0 with CAP_SYS_ADMIN),
+ * "userns", "namespaces" (one of the two), "cgroup" (may be made), or the name
+ * of a program? If not, print "SKIP test: reason", and remember a failure when
+ * REQUIRE names it.
+ */
+bool support_have(const char *need, const char *test);
+
+/* The needs that REQUIRE names and that were missing; "" when none. */
+const char *support_missing(void);
+
+/* What became of a program. */
+struct run {
+	int code;      /* as a shell tells it */
+	char *out;     /* standard output */
+	char *err;     /* standard error */
+	char *changes; /* what the guard found: NULL when nothing */
+};
+
+/*
+ * Run a program to its end under the guard: at most 60 seconds, then it is
+ * killed and its code is 124. The array ends with NULL. When `stdout_path` is
+ * not NULL, standard output goes there.
+ */
+struct run support_run_to(const char *stdout_path, char *const argv[]);
+struct run support_run(char *const argv[]);
+
+/* The same with the words given one by one. */
+#define RUN(...) support_run((char *const[]){__VA_ARGS__, NULL})
+
+void support_run_free(struct run *run);
+
+/* Fail the test unless the run ended with this code and left the host as it
+ * was. */
+#define ck_run(run, expected)                                                  \
+	do {                                                                   \
+		ck_assert_msg((run).changes == NULL, "host changed: %s",       \
+			(run).changes);                                        \
+		ck_assert_msg((run).code == (expected),                        \
+			"exit code %d, expected %d\nstdout: %s\nstderr: %s",   \
+			(run).code, (expected), (run).out, (run).err);         \
+	} while (0)
+
+/*
+ * A program on a terminal of its own (a pty), for what needs Enter, Ctrl-C, or
+ * a look from outside while it lives.
+ */
+struct session {
+	pid_t pid;   /* the guard's child: the program itself */
+	pid_t guard; /* the process that takes the fingerprints */
+	int terminal;
+	int report; /* the guard writes its findings here */
+	char *seen; /* all that has been printed so far */
+};
+
+/* Start it. Ends the test on failure. */
+struct session support_start(char *const argv[]);
+
+/* Read until the text has been printed. Fails the test when the program ends
+ * or 30 seconds pass before that. */
+void support_expect(struct session *session, const char *text);
+
+/* Type on its terminal. */
+void support_type(struct session *session, const char *text);
+
+/* Wait for its end. Returns as support_run does; err is "". */
+struct run support_finish(struct session *session);
+
+#endif

@@ -1,0 +1,253 @@
+/*
+ * Bad luck: each lesson again with each of its system calls made to fail, with
+ * SIGKILL at each, and with signals at every step. Whatever happens, it ends,
+ * says why, and leaves the host as it was.
+ *
+ * FAULTS=7 takes every seventh system call; the default is each.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "die.h"
+#include "support.h"
+
+static const struct {
+	char *path;
+	int steps;
+} lessons[] = {{"./lesson01", 4}, {"./lesson02", 3}, {"./lesson03", 4},
+	{"./lesson04", 5}, {"./lesson05", 5}};
+
+enum { LESSONS = sizeof(lessons) / sizeof(lessons[0]) };
+
+/* One system call and how often at most one process makes it. */
+struct call {
+	char name[32];
+	int times;
+};
+
+enum { MOST_CALLS = 200, MOST_PIDS = 200 };
+
+struct calls {
+	struct call call[MOST_CALLS];
+	int count;
+};
+
+static struct call *
+find_call(struct calls *calls, const char *name, size_t length)
+{
+	int i = 0;
+
+	while (i < calls->count &&
+		(strncmp(calls->call[i].name, name, length) != 0 ||
+			calls->call[i].name[length] != '\0'))
+		i++;
+	ck_assert_int_lt(i, MOST_CALLS);
+	if (i == calls->count) {
+		calls->count++;
+		snprintf(calls->call[i].name, sizeof(calls->call[i].name),
+			"%.*s", (int)length, name);
+	}
+	return &calls->call[i];
+}
+
+/* Count the calls of one process in one line: "4711  openat(AT_FDCWD, …". */
+static void
+count_line(struct calls *calls, int (*times)[MOST_PIDS], int *pids, char *line)
+{
+	char *name;
+	int pid = (int)strtol(line, &name, 10), slot = 0;
+	struct call *call;
+
+	name += strspn(name, " ");
+	size_t length = strcspn(name, "(");
+	if (name[0] == '<' || name[0] == '+' || name[0] == '-' ||
+		name[length] != '(')
+		return;
+	while (pids[slot] != 0 && pids[slot] != pid)
+		slot++;
+	ck_assert_int_lt(slot, MOST_PIDS - 1);
+	pids[slot] = pid;
+	call = find_call(calls, name, length);
+	int now = ++times[call - calls->call][slot];
+	if (now > call->times)
+		call->times = now;
+}
+
+static void
+trace(char *lesson, struct calls *calls)
+{
+	static int times[MOST_CALLS][MOST_PIDS], pids[MOST_PIDS];
+	struct run run = RUN("strace", "-f", "-qq", "-o", "/dev/stderr", lesson,
+		"--json");
+	char *rest, *line;
+
+	ck_run(run, 0);
+	for (line = strtok_r(run.err, "\n", &rest); line != NULL;
+		line = strtok_r(NULL, "\n", &rest))
+		count_line(calls, times, pids, line);
+	support_run_free(&run);
+	ck_assert_int_gt(calls->count, 20);
+}
+
+/* Run a lesson with one fault, and hold it to its promises. */
+static void
+inject(char *lesson, const char *call, const char *what, int when)
+{
+	char *fault, *only;
+
+	ck_assert_int_ne(asprintf(&fault, "inject=%s:%s:when=%d", call, what,
+				 when),
+		-1);
+	ck_assert_int_ne(asprintf(&only, "trace=%s", call), -1);
+	/* The filter lets all other calls run at full speed. */
+	struct run run = RUN("strace", "-f", "-qq", "-o", "/dev/null",
+		"--seccomp-bpf", "-e", only, "-e", fault, lesson);
+
+	ck_assert_msg(run.code != 124, "%s %s: hangs; %s%s", lesson, fault,
+		run.out, run.err);
+	ck_assert_msg(run.changes == NULL, "%s %s: the host has changed: %s",
+		lesson, fault, run.changes);
+	if (strncmp(what, "signal", 6) != 0) {
+		ck_assert_msg(run.code < 128, "%s %s: exit code %d: %s", lesson,
+			fault, run.code, run.err);
+		ck_assert_msg(run.code == 0 || run.err[0] != '\0',
+			"%s %s: exit code %d without a word", lesson, fault,
+			run.code);
+	}
+	free(fault);
+	free(only);
+	support_run_free(&run);
+}
+
+static void
+sweep(char *lesson, const char *what)
+{
+	const char *every = getenv("FAULTS");
+	long stride = every == NULL ? 1 : strtol(every, NULL, 10), turn = 0;
+	struct calls calls = {.count = 0};
+
+	trace(lesson, &calls);
+	for (int i = 0; i < calls.count; i++)
+		for (int when = 1; when <= calls.call[i].times; when++)
+			if (turn++ % stride == 0)
+				inject(lesson, calls.call[i].name, what, when);
+}
+
+START_TEST(each_call_fails)
+{
+	sweep(lessons[_i].path, "error=EPERM");
+}
+END_TEST
+
+START_TEST(killed_at_each_call)
+{
+	sweep(lessons[_i].path, "signal=KILL");
+}
+END_TEST
+
+/* The signal reaches the lesson alone, as kill(1) sends it. */
+START_TEST(signals_at_every_step)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGKILL};
+
+	for (int k = 0; k < 4; k++)
+		for (int step = 1; step < lessons[_i].steps; step++) {
+			struct session session = support_start((char *const[]){
+				lessons[_i].path, "--step", NULL});
+
+			for (int i = 1; i < step; i++) {
+				char *next;
+
+				ck_assert_int_ne(asprintf(&next, "step %d/%d",
+							 i, lessons[_i].steps),
+					-1);
+				support_expect(&session, next);
+				support_type(&session, "\n");
+				free(next);
+			}
+			char *here;
+			ck_assert_int_ne(asprintf(&here, "step %d/%d", step,
+						 lessons[_i].steps),
+				-1);
+			support_expect(&session, here);
+			ck_assert_int_eq(kill(session.pid, signals[k]), 0);
+			struct run run = support_finish(&session);
+			ck_run(run, 128 + signals[k]);
+			free(here);
+			support_run_free(&run);
+		}
+}
+END_TEST
+
+/* Ctrl-C reaches all processes of the lesson. */
+START_TEST(ctrl_c_at_every_step)
+{
+	for (int step = 1; step < lessons[_i].steps; step++) {
+		struct session session = support_start(
+			(char *const[]){lessons[_i].path, "--step", NULL});
+		char *here;
+
+		ck_assert_int_ne(
+			asprintf(&here, "step %d/%d", step, lessons[_i].steps),
+			-1);
+		for (int i = 1; i < step; i++)
+			support_type(&session, "\n");
+		support_expect(&session, here);
+		support_type(&session, "\003");
+		struct run run = support_finish(&session);
+		ck_run(run, 130);
+		free(here);
+		support_run_free(&run);
+	}
+}
+END_TEST
+
+/* The tools: their child must not outlive them. */
+START_TEST(killed_tools_take_their_command_along)
+{
+	static char *const tools[][4] = {
+		{"./lesson01", "sh", "-c", "echo ready; sleep 1000"},
+		{"./lesson05", "sh", "-c", "echo ready; sleep 1000"},
+	};
+	static const int signals[] = {SIGHUP, SIGKILL};
+
+	for (int k = 0; k < 2; k++) {
+		struct session session = support_start(
+			(char *const[]){tools[_i][0], tools[_i][1],
+				tools[_i][2], tools[_i][3], NULL});
+
+		support_expect(&session, "ready");
+		ck_assert_int_eq(kill(session.pid, signals[k]), 0);
+		struct run run = support_finish(&session);
+		ck_run(run, 128 + signals[k]);
+		support_run_free(&run);
+	}
+}
+END_TEST
+
+Suite *
+suite_faults(void)
+{
+	Suite *suite = suite_create("faults");
+	TCase *steps = tcase_create("steps"), *calls = tcase_create("calls");
+
+	suite_add_tcase(suite, steps);
+	suite_add_tcase(suite, calls);
+	tcase_set_timeout(steps, 300);
+	tcase_set_timeout(calls, 1200);
+	if (!support_have("namespaces", "faults"))
+		return suite;
+	tcase_add_loop_test(steps, signals_at_every_step, 0, LESSONS);
+	tcase_add_loop_test(steps, ctrl_c_at_every_step, 0, LESSONS);
+	tcase_add_loop_test(steps, killed_tools_take_their_command_along, 0, 2);
+	if (support_have("strace", "each call fails, killed at each call")) {
+		tcase_add_loop_test(calls, each_call_fails, 0, LESSONS);
+		tcase_add_loop_test(calls, killed_at_each_call, 0, LESSONS);
+	}
+	return suite;
+}
