@@ -11,9 +11,7 @@ TEST_LIBS = $(shell pkg-config --libs check) $(LIBS)
 SOURCES = $(sort $(wildcard lessons/lesson*.c))
 LESSONS = $(foreach s,$(SOURCES),$(firstword $(subst -, ,$(notdir $(s)))))
 COMMON = $(patsubst common/%.c,build/common/%.o,$(wildcard common/*.c))
-TESTS = $(patsubst tests/%.c,build/tests/%,$(wildcard tests/test_*.c))
-HELPERS = $(patsubst tests/%.c,build/tests/%.o,\
-	$(filter-out tests/test_%,$(wildcard tests/*.c)))
+TESTS = $(patsubst tests/%.c,build/tests/%.o,$(wildcard tests/*.c))
 
 .PHONY: all
 all: $(LESSONS) bundle
@@ -27,7 +25,7 @@ build/%.o: %.c | build/deps
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-build/tests/test_%: build/tests/test_%.o $(HELPERS) build/libcommon.a
+build/tests/check: $(TESTS) build/libcommon.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
 # lesson03 is made from lessons/lesson03-setns-exec.c; it runs on the bundle.
@@ -56,8 +54,8 @@ tour: all
 	@scripts/tour
 
 .PHONY: check
-check: all $(TESTS)
-	@scripts/check $(TESTS)
+check: all build/tests/check
+	@scripts/check
 
 .PHONY: tutorial
 tutorial:
