@@ -12,6 +12,7 @@
 
 #include "child.h"
 #include "die.h"
+#include "display.h"
 #include "need.h"
 #include "rootfs.h"
 
@@ -24,9 +25,7 @@ box_init(const struct bundle *bundle, char **command)
 		die("sethostname %s", bundle->hostname);
 	if (chdir(bundle->cwd) == -1)
 		die("chdir %s in the container", bundle->cwd);
-	/* Close, not just mark: what we have inherited is ours to close. */
-	if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0) == -1)
-		die("close_range");
+	child_close_fds();
 	environ = bundle->env;
 	child_exec(command == NULL ? bundle->args : command);
 }
@@ -34,7 +33,7 @@ box_init(const struct bundle *bundle, char **command)
 void
 box_prepare(struct box *box)
 {
-	box->parent = child_parent();
+	box->parent = child_self();
 	if (talk_make(&box->talk) == -1)
 		die("socketpair");
 }
@@ -80,6 +79,29 @@ box_start(struct box *box, const struct bundle *bundle)
 				  CLONE_NEWPID | CLONE_NEWNET) == 0)
 		box_init(bundle, shell);
 	box_parent(box);
+}
+
+void
+box_say_unapplied(const struct bundle *bundle)
+{
+	int column = 80;
+
+	if (bundle->unapplied[0] == NULL)
+		return;
+	fprintf(stderr,
+		"config.json also asks for these, which %s does not do:",
+		program_invocation_short_name);
+	for (char **name = bundle->unapplied; *name != NULL; name++) {
+		int width = display_width(*name) + 2;
+
+		column += width;
+		if (column > 79) {
+			fprintf(stderr, "\n ");
+			column = width + 1;
+		}
+		fprintf(stderr, " %s%s", *name, name[1] == NULL ? "" : ",");
+	}
+	fprintf(stderr, "\n");
 }
 
 struct bundle

@@ -13,7 +13,7 @@
 
 struct box {
 	pid_t pid; /* of the container's init, as the host sees it */
-	int pidfd; /* stands for the same process, and is never used again */
+	int pidfd; /* stands for it, and never for another process */
 	struct talk talk;
 	int parent; /* stands for us until the child has begun */
 };
@@ -52,6 +52,10 @@ void box_start(struct box *box, const struct bundle *bundle);
 
 /* The same from the bundle that stands beside the program. */
 void box_start_default(struct box *box);
+
+/* Name, on standard error, what config.json asks for and box_init does not do.
+ * Nothing that protects is dropped in silence. */
+void box_say_unapplied(const struct bundle *bundle);
 
 /* Load a bundle. Ends by die with the bundle's own error. */
 struct bundle box_load(const char *dir);

@@ -15,7 +15,7 @@
 #include "proc.h"
 
 int
-child_parent(void)
+child_self(void)
 {
 	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 
@@ -65,6 +65,13 @@ child_end(pid_t pid)
 	if (kill(pid, SIGKILL) == -1)
 		return -1;
 	return child_wait(pid);
+}
+
+void
+child_close_fds(void)
+{
+	if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0) == -1)
+		die("close_range");
 }
 
 void

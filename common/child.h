@@ -9,15 +9,17 @@
 
 /*
  * To be called before the fork: a file descriptor that stands for the calling
- * process (pidfd_open(2), Linux 5.3), for child_begin. Ends by die.
+ * process (pidfd_open(2), Linux 5.3). The child gives it to child_begin, which
+ * must know whether its parent still lives; getppid(2) cannot tell, because it
+ * is 0 for a parent in another PID namespace. Ends by die.
  */
-int child_parent(void);
+int child_self(void);
 
 /*
  * The first call in every child. The child dies with its parent
  * (PR_SET_PDEATHSIG(2const)); if the parent is dead already, it ends at once.
  * Signals that the parent has blocked are unblocked.
- * parent: what child_parent returned, which stays open.
+ * parent: what child_self returned, which stays open.
  */
 void child_begin(int parent);
 
@@ -31,6 +33,10 @@ int child_wait(pid_t pid);
 
 /* Kill a child by SIGKILL and wait for it. Returns as child_wait. */
 int child_end(pid_t pid);
+
+/* Close all descriptors but the three standard ones: a container gets nothing
+ * of ours. Ends by die. See close_range(2), Linux 5.9. */
+void child_close_fds(void);
 
 /*
  * Replace the calling child by a command, which is looked up in the PATH. Ends

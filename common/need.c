@@ -23,10 +23,13 @@ need_proc(void)
 	ssize_t n = readlink("/proc/self", self, sizeof(self) - 1);
 
 	self[n > 0 ? n : 0] = '\0';
-	if (strtol(self, NULL, 10) != getpid())
-		report_cannot("/proc is not mounted, or is that of another PID"
-			      " namespace",
+	if (n == -1 && errno == ENOENT && access("/proc/stat", F_OK) == -1)
+		report_cannot("/proc is not mounted",
 			"sudo mount -t proc proc /proc");
+	/* To mount another one here could cover that of the host. */
+	if (strtol(self, NULL, 10) != getpid())
+		report_cannot("/proc is that of another PID namespace",
+			"start this one with `unshare -pf --mount-proc`");
 }
 
 /* A user namespace that cannot be left again is no experiment to make on
@@ -36,7 +39,7 @@ try_user_namespace(void)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	int parent = child_parent();
+	int parent = child_self();
 	pid_t pid = fork();
 
 	if (pid == -1)
@@ -107,7 +110,7 @@ try_namespace(int flag)
 void
 need_namespaces(int flags)
 {
-	int parent = child_parent();
+	int parent = child_self();
 
 	for (int i = 0; i < NS_TYPES; i++) {
 		char *call;
@@ -144,14 +147,14 @@ try_mount_proc(void)
 void
 need_mount_proc(void)
 {
-	int parent = child_parent();
+	int parent = child_self();
 	pid_t pid = fork();
 
 	if (pid == -1)
 		die("fork");
 	if (pid == 0) {
 		child_begin(parent);
-		int self = child_parent();
+		int self = child_self();
 		if (unshare(CLONE_NEWPID | CLONE_NEWNS) == -1)
 			_exit(errno);
 		pid = fork();

@@ -51,6 +51,34 @@ ns_get(pid_t pid, const char *link, struct ns_id *id)
 	return 0;
 }
 
+struct ns_id
+ns_look(pid_t pid, const char *link)
+{
+	struct ns_id id;
+
+	if (ns_get(pid, link, &id) == -1)
+		die("stat /proc/%d/ns/%s", pid, link);
+	return id;
+}
+
+bool
+ns_exists(const struct ns_type *type)
+{
+	struct ns_id id;
+
+	return ns_get(NS_SELF, type->name, &id) == 0;
+}
+
+int
+ns_count(void)
+{
+	int count = 0;
+
+	for (int i = 0; i < NS_TYPES; i++)
+		count += ns_exists(&ns_types[i]);
+	return count;
+}
+
 bool
 ns_same(struct ns_id a, struct ns_id b)
 {

@@ -46,6 +46,13 @@ enum { NS_SELF = 0 };
  */
 int ns_get(pid_t pid, const char *link, struct ns_id *id);
 
+/* The same for a link that must be there. Ends by die. */
+struct ns_id ns_look(pid_t pid, const char *link);
+
+/* Does this kernel have the type? And how many of the eight has it? */
+bool ns_exists(const struct ns_type *type);
+int ns_count(void);
+
 /* The path of that link, for messages. Ends by die when memory is short. The
  * caller frees it. */
 char *ns_path(pid_t pid, const char *link);

@@ -13,7 +13,7 @@
 
 /* A page is 79 columns, so that a terminal of 80 never wraps; each of the two
  * views has half of it. */
-enum { PAGE = 79, HALF = 38, CLAIM = 40 };
+enum { PAGE = 79, HALF = 38, CLAIM = 42, FOUND = 10 };
 
 static struct {
 	const struct lesson *lesson;
@@ -104,7 +104,7 @@ print_views(void)
 		i < json_array_size(left) || i < json_array_size(right); i++) {
 		const char *host = json_string_value(json_array_get(left, i));
 		const char *box = json_string_value(json_array_get(right, i));
-		int half = json_array_size(right) == 0 ? PAGE - 2 : HALF;
+		int half = box == NULL ? PAGE - 2 : HALF;
 
 		printf("  ");
 		if (box != NULL) {
@@ -118,12 +118,12 @@ print_views(void)
 
 /* An integer or a text as text. */
 static void
-print_value(const json_t *value)
+print_value(const json_t *value, int columns)
 {
 	if (json_is_integer(value))
-		printf("%lld", (long long)json_integer_value(value));
+		printf("%-*lld", columns, (long long)json_integer_value(value));
 	else
-		printf("%s", json_string_value(value));
+		printf("%-*s", columns, json_string_value(value));
 }
 
 static void
@@ -143,7 +143,6 @@ static void
 print_check(const json_t *check)
 {
 	const char *result = get_text(check, "result");
-	const char *relation = get_text(check, "relation");
 
 	if (!options.check)
 		printf("  ");
@@ -156,20 +155,9 @@ print_check(const json_t *check)
 		putchar('\n');
 		return;
 	}
-	/* Two large numbers would not fit in words. */
-	if (*relation == '\0' &&
-		json_integer_value(json_object_get(check, "expected")) > 99999)
-		relation = strcmp(result, "ok") == 0 ? "==" : "!=";
-	if (*relation == '\0') {
-		printf("expected ");
-		print_value(json_object_get(check, "expected"));
-		printf(", found ");
-		print_value(json_object_get(check, "found"));
-	} else {
-		print_value(json_object_get(check, "found"));
-		printf(" %s ", relation);
-		print_value(json_object_get(check, "expected"));
-	}
+	print_value(json_object_get(check, "found"), FOUND);
+	printf(" %s ", get_text(check, "relation"));
+	print_value(json_object_get(check, "expected"), 0);
 	putchar('\n');
 }
 
@@ -219,7 +207,8 @@ draw(void)
 	print_header();
 	print_lines("ask");
 	print_views();
-	putchar('\n');
+	if (json_object_get(report.step, "checks") != NULL)
+		printf("%*sfound         expected\n", CLAIM + 10, "");
 	print_checks();
 	print_lines("explain");
 	putchar('\n');
@@ -319,8 +308,9 @@ report_equal(long long expected, long long found, const char *claim, ...)
 
 	va_start(arguments, claim);
 	bool ok = add_check(expected == found,
-		json_pack("{s:I, s:I}", "expected", (json_int_t)expected,
-			"found", (json_int_t)found),
+		json_pack("{s:s, s:I, s:I}", "relation",
+			expected == found ? "==" : "!=", "expected",
+			(json_int_t)expected, "found", (json_int_t)found),
 		claim, arguments);
 	va_end(arguments);
 	return ok;
@@ -366,9 +356,10 @@ report_error(int expected, int found, const char *claim, ...)
 
 	va_start(arguments, claim);
 	bool ok = add_check(expected == found,
-		json_pack("{s:s, s:s}", "expected",
-			expected == 0 ? "none" : die_errno_name(expected),
-			"found", found == 0 ? "none" : die_errno_name(found)),
+		json_pack("{s:s, s:s, s:s}", "relation",
+			expected == found ? "==" : "!=", "expected",
+			expected == 0 ? "OK" : die_errno_name(expected),
+			"found", found == 0 ? "OK" : die_errno_name(found)),
 		claim, arguments);
 	va_end(arguments);
 	return ok;

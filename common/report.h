@@ -33,8 +33,8 @@ void report_step(const char *facts, const char *title);
 void report_ask(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A line of the left view (the host) or of the right one (the container). In
- * a line that is too long for its half, the end is cut off. A text with many
- * lines gives many. */
+ * a line that is too long for its half, the end is cut off; with nothing
+ * beside it, it may take both. A text with many lines gives many. */
 void report_host(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void
 report_container(const char *format, ...) __attribute__((format(printf, 1, 2)));

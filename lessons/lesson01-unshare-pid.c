@@ -39,6 +39,7 @@ struct turns {
 	struct gate unshare; /* host to caller: call unshare now */
 	struct gate done;    /* caller to host: I have */
 	struct gate fork;    /* host to caller: have two children now */
+	struct gate forked;  /* caller to host: I have them */
 	struct gate born[2]; /* each child to host: I am here */
 };
 
@@ -47,6 +48,17 @@ struct news {
 	pid_t fork_said[2];   /* to the caller */
 	pid_t getpid_said[2]; /* to the child itself */
 };
+
+static void
+make_turns(struct turns *turns)
+{
+	if (gate_make(&turns->unshare) == -1 || gate_make(&turns->done) == -1 ||
+		gate_make(&turns->fork) == -1 ||
+		gate_make(&turns->forked) == -1 ||
+		gate_make(&turns->born[0]) == -1 ||
+		gate_make(&turns->born[1]) == -1)
+		die("pipe2");
+}
 
 static void
 child(int which, int parent, struct news *news, struct turns *turns)
@@ -63,10 +75,11 @@ static void
 caller(int host, struct news *news, struct turns *turns)
 {
 	child_begin(host);
-	int self = child_parent();
+	int self = child_self();
 
 	if (gate_wait(&turns->unshare) == -1)
 		die("read gate");
+	/* The caller: the new namespace is for its children, not for it. */
 	if (unshare(CLONE_NEWPID) == -1)
 		die("unshare CLONE_NEWPID");
 	if (gate_open(&turns->done) == -1)
@@ -75,6 +88,7 @@ caller(int host, struct news *news, struct turns *turns)
 	if (gate_wait(&turns->fork) == -1)
 		die("read gate");
 	for (int i = 0; i < 2; i++) {
+		/* The first to be born is PID 1 of the new namespace. */
 		pid_t pid = fork();
 
 		if (pid == -1)
@@ -82,37 +96,31 @@ caller(int host, struct news *news, struct turns *turns)
 		if (pid == 0)
 			child(i, self, news, turns);
 		news->fork_said[i] = pid;
+		/* Only the child may hold it: its death must not go unseen. */
 		gate_close(&turns->born[i]);
 	}
+	if (gate_open(&turns->forked) == -1)
+		die("write gate");
 	/* The host ends the children; the caller stays until they are gone. */
 	while (wait(NULL) > 0)
 		continue;
 	_exit(0);
 }
 
-static struct ns_id
-look(pid_t pid, const char *link)
-{
-	struct ns_id id;
-
-	if (ns_get(pid, link, &id) == -1)
-		die("stat /proc/%d/ns/%s", pid, link);
-	return id;
-}
-
 static void
 before(pid_t pid)
 {
-	struct ns_id host = look(NS_SELF, "pid");
+	struct ns_id host = ns_look(NS_SELF, "pid");
 
 	report_step("A06 A11", "The caller, before: an ordinary process.");
 	report_host("host# readlink /proc/%d/ns/pid", pid);
-	report_host("pid:[%lu]", look(pid, "pid").ino);
+	report_host("pid:[%lu]", ns_look(pid, "pid").ino);
 	report_host("host# readlink /proc/%d/ns/pid_for_children", pid);
-	report_host("pid:[%lu]", look(pid, "pid_for_children").ino);
-	report_same(host, look(pid, "pid"), "the caller is where the host is");
-	report_same(host, look(pid, "pid_for_children"),
-		"its children would be there, too");
+	report_host("pid:[%lu]", ns_look(pid, "pid_for_children").ino);
+	report_same(host, ns_look(pid, "pid"),
+		"the caller's PID namespace is the host's");
+	report_same(host, ns_look(pid, "pid_for_children"),
+		"its children would be born there, too");
 	report_explain("The links: namespaces(7). Same (device, inode), same"
 		       " namespace.");
 }
@@ -122,7 +130,7 @@ before(pid_t pid)
 static void
 after_unshare(pid_t pid, struct turns *turns)
 {
-	struct ns_id host = look(NS_SELF, "pid"), none;
+	struct ns_id host = ns_look(NS_SELF, "pid"), none;
 
 	report_step("A06", "The caller asks for a new PID namespace.");
 	report_ask("caller: unshare(CLONE_NEWPID)");
@@ -131,11 +139,11 @@ after_unshare(pid_t pid, struct turns *turns)
 	int error = ns_get(pid, "pid_for_children", &none) == -1 ? errno : 0;
 
 	report_host("host# readlink /proc/%d/ns/pid", pid);
-	report_host("pid:[%lu]", look(pid, "pid").ino);
+	report_host("pid:[%lu]", ns_look(pid, "pid").ino);
 	report_host("host# readlink /proc/%d/ns/pid_for_children", pid);
 	report_host("expected: ENOENT, because nobody is PID 1 in it yet");
-	report_same(host, look(pid, "pid"), "the caller has not moved");
-	report_error(ENOENT, error, "the new one has no PID 1 yet: no link");
+	report_same(host, ns_look(pid, "pid"), "the caller has not moved");
+	report_error(ENOENT, error, "no PID 1 yet: its link leads nowhere");
 	report_explain("unshare(2), pid_namespaces(7)");
 }
 
@@ -146,10 +154,11 @@ after_fork(pid_t pid, const struct news *news, struct turns *turns)
 
 	report_step("A06", "The caller has two children.");
 	report_ask("caller: fork(), and fork() again");
-	if (gate_open(&turns->fork) == -1 || gate_wait(&turns->born[0]) == -1 ||
+	if (gate_open(&turns->fork) == -1 || gate_wait(&turns->forked) == -1 ||
+		gate_wait(&turns->born[0]) == -1 ||
 		gate_wait(&turns->born[1]) == -1)
 		die("wait for the children");
-	struct ns_id new = look(news->fork_said[0], "pid");
+	struct ns_id new = ns_look(pid, "pid_for_children");
 
 	for (int i = 0; i < 2; i++) {
 		pid_t child_pid = news->fork_said[i];
@@ -161,17 +170,16 @@ after_fork(pid_t pid, const struct news *news, struct turns *turns)
 		report_container(
 			"child: getpid() said %d", news->getpid_said[i]);
 		report_equal(i + 1, news->getpid_said[i],
-			"PIDs in it start from 1: child %d is", i + 1);
-		report_equal(i + 1, numbers[count - 1], "NSpid of %d ends in",
-			child_pid);
-		report_same(new, look(child_pid, "pid"),
-			"child %d is in the new namespace", i + 1);
+			"child %d calls itself", i + 1);
+		report_equal(i + 1, numbers[count - 1],
+			"the last number in its NSpid line");
+		report_same(new, ns_look(child_pid, "pid"),
+			"child %d is in the caller's new one", i + 1);
 	}
-	report_other(
-		look(NS_SELF, "pid"), new, "the new one is not the host's");
-	report_same(new, look(pid, "pid_for_children"),
-		"the caller's link for children names it");
-	report_explain("NSpid in /proc/PID/status: proc(5), since Linux 4.1");
+	report_other(ns_look(NS_SELF, "pid"), new,
+		"the new namespace is not the host's");
+	report_explain("NSpid in /proc/PID/status lists all PIDs of a process:"
+		       " proc(5)");
 }
 
 /* Whoever looks at the process that called unshare sees the host. */
@@ -180,15 +188,15 @@ the_trap(pid_t pid, const struct news *news)
 {
 	report_step("A06 A10", "The trap: whom do we ask, caller or child?");
 	report_host("host# readlink /proc/%d/ns/pid", pid);
-	report_host("pid:[%lu]", look(pid, "pid").ino);
+	report_host("pid:[%lu]", ns_look(pid, "pid").ino);
 	report_host("   the caller of unshare");
 	report_container("host# readlink /proc/%d/ns/pid", news->fork_said[0]);
-	report_container("pid:[%lu]", look(news->fork_said[0], "pid").ino);
+	report_container("pid:[%lu]", ns_look(news->fork_said[0], "pid").ino);
 	report_container("   its child");
-	report_same(look(NS_SELF, "pid"), look(pid, "pid"),
-		"the caller is still in the host's");
-	report_other(look(NS_SELF, "pid"), look(news->fork_said[0], "pid"),
-		"its child is not");
+	report_same(ns_look(NS_SELF, "pid"), ns_look(pid, "pid"),
+		"the caller is in the host's");
+	report_other(ns_look(NS_SELF, "pid"),
+		ns_look(news->fork_said[0], "pid"), "its child is not");
 	report_hold(news->fork_said[0]);
 }
 
@@ -196,7 +204,7 @@ the_trap(pid_t pid, const struct news *news)
 static int
 run_command(char **argv)
 {
-	int parent = child_parent();
+	int parent = child_self();
 
 	child_follow_begin();
 	if (unshare(CLONE_NEWPID) == -1)
@@ -229,12 +237,8 @@ main(int argc, char **argv)
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (news == MAP_FAILED)
 		die("mmap");
-	if (gate_make(&turns.unshare) == -1 || gate_make(&turns.done) == -1 ||
-		gate_make(&turns.fork) == -1 ||
-		gate_make(&turns.born[0]) == -1 ||
-		gate_make(&turns.born[1]) == -1)
-		die("pipe2");
-	int host = child_parent();
+	make_turns(&turns);
+	int host = child_self();
 
 	pid_t pid = fork();
 	if (pid == -1)

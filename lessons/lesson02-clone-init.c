@@ -1,12 +1,13 @@
-/* lesson02 clone-init: What does `runc run` make? One process, two PIDs.
+/* lesson02 clone-init: What does `runc run` make?
  *
  * Try:   sudo ./lesson02          sudo ./lesson02 bundle
  * See:   One system call makes five namespaces and the process that is in
  *        them. The container calls it PID 1, the host calls it by another PID.
  * Why:   A process has one PID in each PID namespace from its own up to the
- *        first. `runc run` is this call, then a root directory, then exec.
- * Break: Take CLONE_NEWIPC away: the container shares the host's message
- *        queues, and one check fails.
+ *        first. runc gets there by unshare and fork, as in lesson01; one
+ *        clone3 does the same. Then come a root directory and exec.
+ * Break: Take CLONE_NEWIPC away: its ipc line turns from "is new" to "is its
+ *        parent's", and the container sees the host's message queues.
  * Shell: sudo unshare -muinpf chroot bundle/rootfs sh
  */
 #include <errno.h>
@@ -23,7 +24,6 @@
 #include "box.h"
 #include "child.h"
 #include "die.h"
-#include "display.h"
 #include "need.h"
 #include "ns.h"
 #include "options.h"
@@ -33,7 +33,7 @@
 static const struct lesson lesson = {
 	.number = "lesson02",
 	.name = "clone-init",
-	.question = "What does `runc run` make? One process, two PIDs.",
+	.question = "What does `runc run` make?",
 	.operands = "[BUNDLE [COMMAND [ARGUMENT...]]]",
 	.tool = "run COMMAND (or what config.json says) in BUNDLE",
 	.steps = 3,
@@ -67,26 +67,26 @@ clone_init(int *pidfd)
 	return pid;
 }
 
-/* Five types are new, three are the host's. */
+/* Five types are new, three are those of the parent: of this program. */
 static void
 five_are_new(const struct box *box)
 {
 	for (int i = 0; i < NS_TYPES; i++) {
 		const struct ns_type *type = &ns_types[i];
-		struct ns_id host, container;
 
-		if (ns_get(NS_SELF, type->name, &host) == -1) {
+		if (!ns_exists(type)) {
 			report_skip(type->name, "this kernel has none");
 			continue;
 		}
-		if (ns_get(box->pid, type->name, &container) == -1)
-			die("stat /proc/%d/ns/%s", box->pid, type->name);
+		struct ns_id host = ns_look(NS_SELF, type->name);
+		struct ns_id container = ns_look(box->pid, type->name);
+
 		if ((NEW_NAMESPACES & type->flag) != 0)
 			report_other(host, container, "its %s namespace is new",
 				type->name);
 		else
 			report_same(host, container,
-				"its %s namespace is the host's", type->name);
+				"its %s namespace is its parent's", type->name);
 	}
 	report_explain("clone(2), namespaces(7); /proc/%d/ns", box->pid);
 }
@@ -116,35 +116,29 @@ two_numbers(struct box *box)
 	report_host("NSpid: %d %d", pids[0], pids[count - 1]);
 	report_container("container# /bin/ps");
 	report_container("%s", ps);
-	report_equal(2, count, "numbers in NSpid");
-	report_equal(box->pid, pids[0], "the first is the host's PID of it");
+	report_equal(2, count, "numbers in its NSpid line");
+	report_equal(box->pid, pids[0], "the first: its PID on the host");
+	report_equal(1, pids[count - 1], "the last: its PID in the container");
 	report_equal(
-		1, pids[count - 1], "the last is its PID in the container");
-	report_equal(
-		1, box_ask_number(box, "echo $$"), "the shell says it is PID");
-	report_equal(
-		2, count_lines(ps) - 1, "ps shows sh and itself: processes");
+		1, box_ask_number(box, "echo $$"), "echo $$ in the container");
+	report_equal(2, count_lines(ps) - 1, "processes that ps lists");
 	report_explain("NSpid: proc(5). Only PID 1 and ps are in the new PID"
 		       " namespace.");
 	free(ps);
 }
 
-/* The start time is the same number everywhere, and no two processes of one
- * PID namespace have both PID and start time in common. */
+/* A PID namespace has one PID 1. So it is one process if both sides mean the
+ * same PID namespace; and its start time is a number that both can read. */
 static void
 one_process(struct box *box)
 {
-	char *stat = box_ask(box, "cat /proc/1/stat");
+	long long inside = box_ask_number(box, "cut -d' ' -f22 /proc/1/stat");
 	char *link = box_ask(box, "readlink /proc/1/ns/pid");
-	unsigned long long outside, inside;
-	struct ns_id pid_ns;
+	unsigned long long outside;
+	struct ns_id pid_ns = ns_look(box->pid, "pid");
 
 	if (proc_start_time(box->pid, &outside) == -1)
 		die("read /proc/%d/stat", box->pid);
-	if (proc_parse_start_time(stat, &inside) == -1)
-		die("parse /proc/1/stat of the container");
-	if (ns_get(box->pid, "pid", &pid_ns) == -1)
-		die("stat /proc/%d/ns/pid", box->pid);
 	report_host("host# readlink /proc/%d/ns/pid", box->pid);
 	report_host("pid:[%lu]", pid_ns.ino);
 	report_host("host# cut -d' ' -f22 /proc/%d/stat", box->pid);
@@ -152,34 +146,13 @@ one_process(struct box *box)
 	report_container("container# readlink /proc/1/ns/pid");
 	report_container("%s", link);
 	report_container("container# cut -d' ' -f22 /proc/1/stat");
-	report_container("%llu", inside);
-	report_equal((long long)outside, (long long)inside,
-		"it started at one moment (ticks)");
+	report_container("%lld", inside);
+	report_equal((long long)outside, inside,
+		"start time, clock ticks since boot");
 	report_same(pid_ns, box_ns(box, 1, "pid"),
-		"its PID namespace is one, from both sides");
+		"its PID namespace, from both sides");
 	report_explain("Field 22 of stat is the start time: proc(5)");
-	free(stat);
 	free(link);
-}
-
-/* Nothing that protects is dropped in silence. */
-static void
-say_what_is_missing(const struct bundle *bundle)
-{
-	int column = 80;
-
-	fprintf(stderr, "lesson02 is no sandbox. config.json asks also for");
-	for (char **name = bundle->unapplied; *name != NULL; name++) {
-		int length = display_width(*name) + 2;
-
-		column += length;
-		if (column > 79) {
-			fprintf(stderr, "\n ");
-			column = length + 1;
-		}
-		fprintf(stderr, " %s%s", *name, name[1] == NULL ? "" : ",");
-	}
-	fprintf(stderr, "\n");
 }
 
 /* With operands: `runc run` in its simplest form. */
@@ -187,10 +160,9 @@ static int
 run_bundle(char **argv)
 {
 	struct bundle bundle = box_load(argv[0]);
-	int parent = child_parent(), pidfd;
+	int parent = child_self(), pidfd;
 
-	if (bundle.unapplied[0] != NULL)
-		say_what_is_missing(&bundle);
+	box_say_unapplied(&bundle);
 	child_follow_begin();
 	pid_t pid = clone_init(&pidfd);
 	if (pid == 0) {

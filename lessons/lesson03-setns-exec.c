@@ -1,13 +1,12 @@
-/* lesson03 setns-exec: What does `runc exec` do? It makes no namespace.
+/* lesson03 setns-exec: What does `runc exec` do?
  *
  * Try:   sudo ./lesson03          sudo ./lesson03 -t PID -a sh
  * See:   A process joins the namespaces of a container's init, has a child,
  *        and the child becomes the command. All eight identities are equal.
- * Why:   `exec` is setns(2), fork(2) and execve(2). The fork is needed for the
- *        PID namespace: a process cannot change its own PID (lesson01).
- * Break: In run_command, skip the fork: ps in the container does not show the
- *        command.
- * Shell: sudo nsenter -t PID -a sh
+ * Why:   It is setns(2), fork(2) and execve(2), and no namespace is made. The
+ *        fork is for the PID namespace: nobody can change his own PID
+ * (lesson01). Break: In run_command, skip the fork: ps in the container does
+ * not show the command. Shell: sudo nsenter -t PID -a sh
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +39,7 @@ static const struct option_entry own_options[] = {
 static const struct lesson lesson = {
 	.number = "lesson03",
 	.name = "setns-exec",
-	.question = "What does `runc exec` do? It makes no namespace.",
+	.question = "What does `runc exec` do?",
 	.operands = "[-t PID [-a] [COMMAND [ARGUMENT...]]]",
 	.tool = "run COMMAND (or sh) in the namespaces of the process PID",
 	.steps = 4,
@@ -55,21 +54,18 @@ different(pid_t pid)
 	int flags = 0;
 
 	for (int i = 0; i < NS_TYPES; i++) {
-		struct ns_id ours, theirs;
+		const struct ns_type *type = &ns_types[i];
 
-		if (ns_get(NS_SELF, ns_types[i].name, &ours) == -1)
-			continue;
-		if (ns_get(pid, ns_types[i].name, &theirs) == -1)
-			die("stat /proc/%d/ns/%s", pid, ns_types[i].name);
-		if (!ns_same(ours, theirs))
-			flags |= ns_types[i].flag;
+		if (ns_exists(type) && !ns_same(ns_look(NS_SELF, type->name),
+					       ns_look(pid, type->name)))
+			flags |= type->flag;
 	}
 	return flags;
 }
 
-/* Before Linux 5.8: link by link. All are opened first, because our /proc is
- * gone as soon as the mount namespace is joined. The user namespace comes
- * first: it gives the right to join the others. */
+/* Link by link, as runc does. All are opened first: when the mount namespace
+ * is joined, our /proc is gone. The user namespace is joined first: it gives
+ * the right to join the others. */
 static void
 enter_by_links(pid_t pid, int flags)
 {
@@ -98,104 +94,108 @@ enter_by_links(pid_t pid, int flags)
 		}
 }
 
-static void
+/*
+ * Join the namespaces of a process. A pidfd stands for the process, so it
+ * cannot be mistaken for a later one with the same PID; -1 on a kernel that
+ * has none. With the mount namespace, our root and working directory become
+ * those of the container.
+ * Returns whether the pidfd did it.
+ */
+static bool
 enter(int pidfd, pid_t pid, int flags)
 {
-	/* Older kernels have no pidfd (EBADF here) or cannot join by it. */
-	if (setns(pidfd, flags) == -1) {
-		if (errno != EINVAL && errno != EBADF)
-			die("setns to all namespaces of %d", pid);
+	bool by_pidfd = setns(pidfd, flags) == 0;
+
+	/* Before Linux 5.8 it is EINVAL; for a pidfd of -1, EBADF. */
+	if (!by_pidfd && errno != EINVAL && errno != EBADF)
+		die("setns to all namespaces of %d", pid);
+	if (!by_pidfd)
 		enter_by_links(pid, flags);
-	}
-	/* In another user namespace we are its root, if it has one. */
+	/* In another user namespace we are its root, if it has mapped one;
+	 * else this is EINVAL. */
 	if ((flags & CLONE_NEWUSER) != 0 &&
 		(setgid(0) == -1 || setuid(0) == -1) && errno != EINVAL)
 		die("setuid 0");
+	return by_pidfd;
 }
 
 /* How the host and the process that joins take turns. */
 struct turns {
-	struct gate joined; /* to the host: setns is done */
-	struct gate fork;   /* from the host: now have a child */
-	int news[2];	    /* to the host: the PID of the child; the pipe is
-			       closed when the child has become the command */
+	struct gate fork; /* from the host: now have a child */
+	/*
+	 * To the host: first whether a pidfd was used, when setns is done; then
+	 * the PID of the child. The pipe is closed when the child has become
+	 * the command, because the child's end is close-on-exec.
+	 */
+	int news[2];
 };
+
+static void
+command(int parent)
+{
+	char *top[] = {"top", "-b", NULL};
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	child_begin(parent);
+	if (nothing == -1)
+		die("open /dev/null");
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (dup2(nothing, fd) == -1)
+			die("dup2");
+	child_exec(top);
+}
 
 static void
 joiner(int host, const struct box *box, struct turns *turns)
 {
-	char *top[] = {"top", "-b", NULL};
-
 	child_begin(host);
-	int self = child_parent();
+	int self = child_self();
 
-	enter(box->pidfd, box->pid, different(box->pid));
-	if (gate_open(&turns->joined) == -1 || gate_wait(&turns->fork) == -1)
-		die("take turns with the host");
+	bool by_pidfd = enter(box->pidfd, box->pid, different(box->pid));
+	if (write(turns->news[1], &by_pidfd, sizeof(by_pidfd)) == -1)
+		die("write news");
+	if (gate_wait(&turns->fork) == -1)
+		die("read gate");
 	pid_t pid = fork();
 	if (pid == -1)
 		die("fork");
-	if (pid == 0) {
-		int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		child_begin(self);
-		if (dup2(nothing, STDIN_FILENO) == -1 ||
-			dup2(nothing, STDOUT_FILENO) == -1)
-			die("dup2");
-		child_exec(top);
-	}
+	if (pid == 0)
+		command(self);
 	if (write(turns->news[1], &pid, sizeof(pid)) == -1)
-		die("write");
+		die("write news");
 	close(turns->news[1]);
 	_exit(child_wait(pid) == -1);
 }
 
-/* Compare, link by link, with the container's init. */
-static void
-compare_with_init(pid_t pid, pid_t init, bool pid_too)
+/* How many of its namespaces a process shares with the container's init; pid
+ * is counted only if that is asked. */
+static int
+shared_with_init(pid_t pid, pid_t init, bool pid_too)
 {
-	int types = 0, equal = 0;
+	int shared = 0;
 
 	for (int i = 0; i < NS_TYPES; i++) {
-		struct ns_id ours, its;
+		const struct ns_type *type = &ns_types[i];
 
-		if (ns_get(init, ns_types[i].name, &its) == -1 ||
-			(!pid_too && ns_types[i].flag == CLONE_NEWPID))
+		if (!ns_exists(type) ||
+			(!pid_too && type->flag == CLONE_NEWPID))
 			continue;
-		if (ns_get(pid, ns_types[i].name, &ours) == -1)
-			die("stat /proc/%d/ns/%s", pid, ns_types[i].name);
-		types++;
-		equal += ns_same(ours, its);
+		shared += ns_same(
+			ns_look(init, type->name), ns_look(pid, type->name));
 	}
-	report_equal(types, equal,
-		pid_too ? "of its eight namespaces, init's are"
-			: "of the seven without pid, init's are");
+	return shared;
 }
 
-static struct ns_id
-look(pid_t pid, const char *link)
-{
-	struct ns_id id;
-
-	if (ns_get(pid, link, &id) == -1)
-		die("stat /proc/%d/ns/%s", pid, link);
-	return id;
-}
-
-/* How many lines of a text hold a word. */
 static int
-count_lines(const char *text, const char *word)
+count_lines(const char *text)
 {
-	char *copy = strdup(text), *rest, *line;
-	int count = 0;
+	int lines = 0;
 
-	if (copy == NULL)
-		die("malloc");
-	for (line = strtok_r(copy, "\n", &rest); line != NULL;
-		line = strtok_r(NULL, "\n", &rest))
-		count += strstr(line, word) != NULL;
-	free(copy);
-	return count;
+	while ((text = strchr(text, '\n')) != NULL) {
+		text++;
+		lines++;
+	}
+	return lines;
 }
 
 static void
@@ -206,32 +206,55 @@ before(struct box *box)
 	report_step(
 		"A15 A20", "A container runs; its init is the only process.");
 	report_host("host# readlink /proc/%d/ns/pid", box->pid);
-	report_host("pid:[%lu]", look(box->pid, "pid").ino);
+	report_host("pid:[%lu]", ns_look(box->pid, "pid").ino);
 	report_container("container# /bin/ps -ef");
 	report_container("%s", ps);
-	report_equal(2, count_lines(ps, "/bin/"),
-		"processes in it: sh, and ps itself");
+	report_equal(2, count_lines(ps) - 1,
+		"processes that ps lists: sh and ps itself");
 	free(ps);
 }
 
+/* The call, with the types in which the container differs from us. */
 static void
-after_setns(const struct box *box, pid_t joiner_pid, struct turns *turns)
+ask_setns(bool by_pidfd, int flags)
 {
-	report_step("A19 A22", "A process of the host joins them all at once.");
-	report_ask("setns(pidfd, CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |\n"
-		   "      CLONE_NEWPID | CLONE_NEWNET)");
-	if (gate_wait(&turns->joined) == -1)
-		die("wait for the process that joins");
-	report_host("host# readlink /proc/%d/ns/pid", joiner_pid);
-	report_host("pid:[%lu]", look(joiner_pid, "pid").ino);
-	report_container("host# readlink .../ns/pid_for_children");
-	report_container("pid:[%lu]", look(joiner_pid, "pid_for_children").ino);
-	compare_with_init(joiner_pid, box->pid, false);
-	report_same(look(NS_SELF, "pid"), look(joiner_pid, "pid"),
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		die("open_memstream");
+	fprintf(out, by_pidfd ? "setns(pidfd," : "setns(link, flag) for each:");
+	for (int i = 0; i < NS_TYPES; i++)
+		if ((flags & ns_types[i].flag) != 0)
+			fprintf(out, " %s", ns_types[i].macro + 6);
+	if (fclose(out) == EOF)
+		die("malloc");
+	report_ask("%s%s", text, by_pidfd ? ")" : "");
+	free(text);
+}
+
+static void
+after_setns(const struct box *box, pid_t pid, struct turns *turns)
+{
+	bool by_pidfd;
+
+	report_step("A19 A22", "A process of the host joins its namespaces.");
+	if (read(turns->news[0], &by_pidfd, sizeof(by_pidfd)) !=
+		sizeof(by_pidfd))
+		die_plain(DIE_FAILED, "the process that joins has ended");
+	ask_setns(by_pidfd, different(box->pid));
+	report_host("host# readlink /proc/%d/ns/pid", pid);
+	report_host("pid:[%lu]", ns_look(pid, "pid").ino);
+	report_host("host# readlink /proc/%d/ns/pid_for_children", pid);
+	report_host("pid:[%lu]", ns_look(pid, "pid_for_children").ino);
+	report_equal(ns_count() - 1, shared_with_init(pid, box->pid, false),
+		"of its %d others, shared with init", ns_count() - 1);
+	report_same(ns_look(NS_SELF, "pid"), ns_look(pid, "pid"),
 		"its PID namespace is still the host's");
-	report_same(look(box->pid, "pid"), look(joiner_pid, "pid_for_children"),
-		"a child would be in the container's");
-	report_explain("setns(2): by pidfd since Linux 5.8, else link by link");
+	report_same(ns_look(box->pid, "pid"), ns_look(pid, "pid_for_children"),
+		"a child of it would be in the container's");
+	report_explain("setns(2): a pidfd will do since Linux 5.8");
 }
 
 /* Returns the PID of the command, which is `top -b`. */
@@ -241,22 +264,23 @@ after_exec(const struct box *box, struct turns *turns)
 	pid_t pid, pids[PROC_LEVELS];
 
 	report_step("A19 A22", "It has a child, and the child becomes top -b.");
-	report_ask("fork(); in the child: execve(\"/bin/top\", ...)");
+	report_ask("fork(); in the child: execvp(\"top\", ...)");
 	if (gate_open(&turns->fork) == -1 ||
 		read(turns->news[0], &pid, sizeof(pid)) != sizeof(pid) ||
 		child_wait_exec(turns->news[0]) == -1)
-		die("wait for the command");
+		die_plain(DIE_FAILED, "the process that joins has ended");
 	int count = proc_nspids(pid, pids);
 	if (count == -1)
 		die("read /proc/%d/status", pid);
 	report_host("host# readlink /proc/%d/ns/pid", pid);
-	report_host("pid:[%lu]", look(pid, "pid").ino);
+	report_host("pid:[%lu]", ns_look(pid, "pid").ino);
 	report_container("host# grep NSpid /proc/%d/status", pid);
 	report_container("NSpid: %d %d", pids[0], pids[count - 1]);
-	compare_with_init(pid, box->pid, true);
-	report_same(look(box->pid, "pid"), look(pid, "pid"),
-		"top is in the container's PID namespace");
-	report_equal(2, count, "so top has this many PIDs");
+	report_equal(ns_count(), shared_with_init(pid, box->pid, true),
+		"of its %d namespaces, shared with init", ns_count());
+	report_same(ns_look(box->pid, "pid"), ns_look(pid, "pid"),
+		"among them the PID namespace");
+	report_equal(2, count, "numbers in its NSpid line");
 	return pid;
 }
 
@@ -266,23 +290,19 @@ both_inside(struct box *box, pid_t top)
 	char *ps = box_ask(box, "/bin/ps -ef");
 	pid_t pids[PROC_LEVELS];
 	int count = proc_nspids(top, pids);
-	char *line;
 
 	if (count == -1)
 		die("read /proc/%d/status", top);
-	report_step("A20 A21", "Inside, both have small PIDs.");
+	report_step("A20 A21", "Inside, both have PIDs of the container.");
 	report_host("host# grep NSpid /proc/%d/status", top);
 	report_host("NSpid: %d %d", pids[0], pids[count - 1]);
 	report_container("container# /bin/ps -ef");
 	report_container("%s", ps);
 	report_equal(
-		1, count_lines(ps, "/bin/sh"), "lines of ps with the init");
-	report_equal(1, count_lines(ps, "top -b"), "lines of ps with top");
-	line = strstr(ps, "top -b");
-	while (line != NULL && line > ps && line[-1] != '\n')
-		line--;
-	report_equal(pids[count - 1], line == NULL ? 0 : strtol(line, NULL, 10),
-		"ps and NSpid agree on the PID of top");
+		3, count_lines(ps) - 1, "processes that ps lists: sh, top, ps");
+	report_equal(pids[count - 1], box_ask_number(box, "pidof top"),
+		"the container's pidof top, and NSpid");
+	report_equal(1, box_ask_number(box, "echo $$"), "the init's own $$");
 	free(ps);
 }
 
@@ -298,10 +318,10 @@ run_command(char **argv)
 		die("pidfd_open %d", pid);
 	if (proc_state(pid) == 'Z')
 		die_plain(DIE_FAILED,
-			"%d is a zombie: it has ended, and is in"
-			" no namespace any more",
+			"%d is a zombie: it has ended, and most"
+			" of its namespaces are gone",
 			pid);
-	int parent = child_parent();
+	int parent = child_self();
 	child_follow_begin();
 	enter(pidfd, pid, different(pid));
 	pid_t child = fork();
@@ -309,6 +329,7 @@ run_command(char **argv)
 		die("fork");
 	if (child == 0) {
 		child_begin(parent);
+		child_close_fds();
 		child_exec(argv[0] == NULL ? shell : argv);
 	}
 	return child_follow(child);
@@ -336,10 +357,9 @@ main(int argc, char **argv)
 	box_start_default(&box);
 	before(&box);
 
-	if (gate_make(&turns.joined) == -1 || gate_make(&turns.fork) == -1 ||
-		pipe2(turns.news, O_CLOEXEC) == -1)
+	if (gate_make(&turns.fork) == -1 || pipe2(turns.news, O_CLOEXEC) == -1)
 		die("pipe2");
-	int host = child_parent();
+	int host = child_self();
 	pid_t pid = fork();
 	if (pid == -1)
 		die("fork");

@@ -6,13 +6,13 @@
  *        is its device and its inode.
  * Why:   A namespace has no name. The inode is a number for as long as it
  *        lives; when it is gone, the next one may get the same number.
- * Break: In number_again, let the children live on: no number comes twice.
+ * Break: In short_lived, leave out child_wait and let the child pause: no
+ *        number comes twice, and the report says that processes are left.
  * Shell: ls -l /proc/$$/ns; ps -o pid,pidns,comm; lsns
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +23,12 @@
 #include "box.h"
 #include "child.h"
 #include "die.h"
-#include "display.h"
 #include "need.h"
 #include "ns.h"
 #include "options.h"
 #include "proc.h"
 #include "report.h"
+#include "table.h"
 
 static const struct lesson lesson = {
 	.number = "lesson04",
@@ -38,16 +38,6 @@ static const struct lesson lesson = {
 	.tool = "show the namespaces of the processes PID, a column each",
 	.steps = 5,
 };
-
-static struct ns_id
-look(pid_t pid, const char *link)
-{
-	struct ns_id id;
-
-	if (ns_get(pid, link, &id) == -1)
-		die("stat /proc/%d/ns/%s", pid, link);
-	return id;
-}
 
 /* The text of a link, such as pid:[4026531836]. The caller frees it. */
 static char *
@@ -91,16 +81,17 @@ ten_links(void)
 		size_t length = strcspn(target, ":");
 
 		report_host("%s -> %s", link, target);
+		/* pid_for_children leads to a pid, too: it is no type. */
 		types += strlen(link) == length;
 		named += strncmp(link, target, length) == 0;
 		free(target);
 		free(entries[i]);
 	}
 	free(entries);
-	report_equal(10, links, "links");
+	report_equal(10, links, "links in /proc/PID/ns");
 	report_equal(
 		NS_TYPES, types, "types: two of the links are for children");
-	report_equal(links, named, "links that bear the name of their type");
+	report_equal(links, named, "links whose name begins with their type");
 	report_explain("namespaces(7): time came with Linux 5.6");
 }
 
@@ -111,8 +102,9 @@ shared_types(pid_t a, pid_t b)
 	int shared = 0;
 
 	for (int i = 0; i < NS_TYPES; i++)
-		shared += ns_same(
-			look(a, ns_types[i].name), look(b, ns_types[i].name));
+		shared += ns_exists(&ns_types[i]) &&
+			  ns_same(ns_look(a, ns_types[i].name),
+				  ns_look(b, ns_types[i].name));
 	return shared;
 }
 
@@ -134,16 +126,18 @@ same_or_not(struct box *a, struct box *b)
 	for (int i = 0; i < NS_TYPES; i++) {
 		const char *link = ns_types[i].name;
 
+		if (!ns_exists(&ns_types[i]))
+			continue;
 		report_host("%-7s %-13lu %-13lu %-13lu %lu", link,
-			look(self, link).ino, look(a->pid, link).ino,
-			look(sleeper, link).ino, look(b->pid, link).ino);
+			ns_look(self, link).ino, ns_look(a->pid, link).ino,
+			ns_look(sleeper, link).ino, ns_look(b->pid, link).ino);
 	}
-	report_equal(NS_TYPES, shared_types(a->pid, sleeper),
-		"shared by the two in container 1");
-	report_equal(3, shared_types(self, a->pid),
-		"shared by this process and container 1");
-	report_equal(3, shared_types(a->pid, b->pid),
-		"shared by the two containers");
+	report_equal(ns_count(), shared_types(a->pid, sleeper),
+		"types shared by the two in container 1");
+	report_equal(ns_count() - 5, shared_types(self, a->pid),
+		"types shared by this and container 1");
+	report_equal(ns_count() - 5, shared_types(a->pid, b->pid),
+		"types shared by the two containers");
 }
 
 /* The numbers do not depend on who reads them, or where. */
@@ -151,29 +145,30 @@ static void
 from_inside(struct box *box)
 {
 	int links = 0, equal = 0;
+	char *inside =
+		box_ask(box, "(cd /proc/1/ns && /bin/stat -Lc '%%i %%n' *)");
 
 	report_step(
 		"A13", "The same links, read from outside and from inside.");
-	report_host("host# ls -l /proc/%d/ns", box->pid);
-	report_container("container# ls -l /proc/1/ns");
+	report_host("host# cd /proc/%d/ns", box->pid);
+	report_host("host# stat -Lc '%%i %%n' *");
+	report_container("container# cd /proc/1/ns");
+	report_container("container# stat -Lc '%%i %%n' *");
+	report_container("%s", inside);
 	for (int i = 0; i < NS_LINKS; i++) {
 		struct ns_id id;
 
-		if (ns_get(box->pid, ns_links[i], &id) == -1)
+		if (ns_get(NS_SELF, ns_links[i], &id) == -1)
 			continue;
-		char *outside = read_link(box->pid, ns_links[i]);
-		char *inside =
-			box_ask(box, "readlink /proc/1/ns/%s", ns_links[i]);
-
-		report_host("%s", outside);
-		report_container("%s", inside);
+		id = ns_look(box->pid, ns_links[i]);
+		report_host("%lu %s", id.ino, ns_links[i]);
 		links++;
 		equal += ns_same(id, box_ns(box, 1, ns_links[i]));
-		free(outside);
-		free(inside);
 	}
-	report_equal(links, equal, "links to one (device, inode)");
+	report_equal(
+		links, equal, "of %d links, equal outside and inside", links);
 	report_hold(box->pid);
+	free(inside);
 }
 
 /* The kernel makes the first set at boot, with numbers that are fixed in its
@@ -186,12 +181,14 @@ first_set(const struct ns_id *at_start)
 		if (at_start[i].ino == ns_types[i].first)
 			report_equal((long long)ns_types[i].first,
 				(long long)at_start[i].ino,
-				"our %s is the first", ns_types[i].name);
+				"%s: the number in the kernel's source",
+				ns_types[i].name);
 		else
 			report_skip(
-				ns_types[i].name, "a later one is used here");
+				ns_types[i].name, "no fixed number, or later");
 	}
-	report_explain("include/linux/proc_ns.h; mnt and net since Linux 6.18");
+	report_explain("include/linux/proc_ns.h. Old kernels fix no number for"
+		       " mnt and net.");
 }
 
 /* A child makes a UTS namespace, tells its inode by a pipe and is gone. */
@@ -210,7 +207,7 @@ short_lived(int parent)
 		child_begin(parent);
 		if (unshare(CLONE_NEWUTS) == -1)
 			die("unshare CLONE_NEWUTS");
-		ino = look(NS_SELF, "uts").ino;
+		ino = ns_look(NS_SELF, "uts").ino;
 		if (write(fd[1], &ino, sizeof(ino)) == -1)
 			die("write");
 		_exit(0);
@@ -228,7 +225,7 @@ short_lived(int parent)
 static void
 number_again(void)
 {
-	int parent = child_parent(), again = 0, tries = 0;
+	int parent = child_self(), again = 0, tries = 0;
 	ino_t before = short_lived(parent);
 
 	report_step(
@@ -245,7 +242,8 @@ number_again(void)
 		before = now;
 	}
 	if (again)
-		report_equal(1, again, "two dead namespaces had one number");
+		report_equal(
+			1, again, "a later one got the same number (1: yes)");
 	else
 		report_skip("a number comes again",
 			"others took it: a busy machine");
@@ -253,149 +251,19 @@ number_again(void)
 	close(parent);
 }
 
-/* With operands: a table, one column a process. */
-struct column {
-	pid_t pid;
-	char *name;
-	struct ns_id spaces[NS_TYPES]; /* inode 0: not to be read */
-	char letters[NS_TYPES];
-};
-
-/* Returns false, after a line on standard error, if something is missing. */
-static bool
-fill_column(struct column *column, pid_t pid)
-{
-	char *name = proc_name(pid), state = proc_state(pid);
-	bool whole = true;
-
-	column->pid = pid;
-	column->name = display_clean(name == NULL ? "?" : name);
-	free(name);
-	if (state == 0 || state == 'Z') {
-		report_note("%d: %s", pid,
-			state == 'Z' ? "a zombie has no namespaces any more"
-				     : "there is no such process");
-		return false;
-	}
-	for (int i = 0; i < NS_TYPES; i++)
-		if (ns_get(pid, ns_types[i].name, &column->spaces[i]) == -1 &&
-			whole) {
-			report_note("%d: stat %s: %s", pid, ns_types[i].name,
-				strerror(errno));
-			whole = false;
-		}
-	return whole;
-}
-
-/* Equal namespaces in a row get the same letter, A for the first. */
-static void
-set_letters(struct column *columns, int count)
-{
-	for (int row = 0; row < NS_TYPES; row++) {
-		char next = 'A';
-
-		for (int i = 0; i < count; i++) {
-			struct ns_id id = columns[i].spaces[row];
-			int same = 0;
-
-			while (!ns_same(columns[same].spaces[row], id))
-				same++;
-			if (same < i)
-				columns[i].letters[row] =
-					columns[same].letters[row];
-			else
-				columns[i].letters[row] = next;
-			if (same == i && id.ino != 0 && next < 'Z')
-				next++;
-		}
-	}
-}
-
-static void
-print_table(const struct column *columns, int count)
-{
-	printf("%-6s", "");
-	for (int i = 0; i < count; i++)
-		printf("  %-12d", columns[i].pid);
-	printf("\n%-6s", "");
-	for (int i = 0; i < count; i++) {
-		printf("  ");
-		display_column(stdout, columns[i].name, 12);
-	}
-	putchar('\n');
-	for (int row = 0; row < NS_TYPES; row++) {
-		printf("%-6s", ns_types[row].name);
-		for (int i = 0; i < count; i++) {
-			char letter = columns[i].letters[row];
-
-			if (columns[i].spaces[row].ino == 0)
-				printf("  %-12s", "-");
-			else if (options.color)
-				printf("  %lu \033[%dm%c\033[0m",
-					columns[i].spaces[row].ino,
-					31 + (letter - 'A') % 6, letter);
-			else
-				printf("  %lu %c", columns[i].spaces[row].ino,
-					letter);
-		}
-		putchar('\n');
-	}
-}
-
-static void
-print_json(const struct column *columns, int count)
-{
-	json_t *array = json_array();
-
-	for (int i = 0; i < count; i++) {
-		json_t *spaces = json_object();
-
-		for (int row = 0; row < NS_TYPES; row++)
-			if (columns[i].spaces[row].ino != 0)
-				json_object_set_new(spaces, ns_types[row].name,
-					json_pack("{s:I, s:I}", "device",
-						(json_int_t)columns[i]
-							.spaces[row]
-							.dev,
-						"inode",
-						(json_int_t)columns[i]
-							.spaces[row]
-							.ino));
-		json_array_append_new(array,
-			json_pack("{s:i, s:s, s:o}", "pid", columns[i].pid,
-				"name", columns[i].name, "namespaces", spaces));
-	}
-	report_document(json_pack("{s:o}", "processes", array));
-}
-
+/* With operands: a table. */
 static int
-compare_processes(char **pids, int count)
+compare_processes(char **words, int count)
 {
-	enum { PER_PAGE = 5 };
-	struct column *columns = calloc(count, sizeof(*columns));
-	bool whole = true;
+	pid_t *pids = calloc(count, sizeof(*pids));
 
-	if (columns == NULL)
+	if (pids == NULL)
 		die("malloc");
 	for (int i = 0; i < count; i++)
-		whole &=
-			fill_column(&columns[i], options_pid(&lesson, pids[i]));
-	set_letters(columns, count);
-	if (options.json)
-		print_json(columns, count);
-	else
-		for (int i = 0; i < count; i += PER_PAGE) {
-			if (i > 0)
-				putchar('\n');
-			print_table(columns + i,
-				count - i < PER_PAGE ? count - i : PER_PAGE);
-		}
-	if (fflush(stdout) == EOF)
-		die("write standard output");
-	for (int i = 0; i < count; i++)
-		free(columns[i].name);
-	free(columns);
-	return whole ? 0 : DIE_FAILED;
+		pids[i] = options_pid(&lesson, words[i]);
+	int missing = table_print(pids, count);
+	free(pids);
+	return missing == 0 ? 0 : DIE_FAILED;
 }
 
 int

@@ -13,7 +13,8 @@ main(void)
 
 	/* A test that calls unshare(2) would change all that follow. */
 	if (fork_mode != NULL && strcmp(fork_mode, "no") == 0) {
-		fprintf(stderr, "CK_FORK=no: each test needs its own process\n");
+		fprintf(stderr,
+			"CK_FORK=no: each test needs its own process\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -130,7 +130,7 @@ program(const struct plan *plan)
 		if (fd > 2)
 			close(fd);
 	} else if (dup2(plan->in, 0) == -1 || dup2(plan->out, 1) == -1 ||
-		dup2(plan->err, 2) == -1) {
+		   dup2(plan->err, 2) == -1) {
 		die("dup2");
 	}
 	child_exec((char **)plan->argv);
@@ -271,8 +271,8 @@ finish_guard(pid_t pid, int report, struct run *run)
 	close(report);
 	ck_assert_int_eq(child_wait(pid), 0);
 	run->code = (int)strtol(text, &rest, 10);
-	run->changes = rest[0] == '\n' && rest[1] != '\0' ? strdup(rest + 1)
-							  : NULL;
+	run->changes =
+		rest[0] == '\n' && rest[1] != '\0' ? strdup(rest + 1) : NULL;
 	free(text);
 }
 
@@ -285,27 +285,43 @@ rewound(int fd)
 	return text;
 }
 
-struct run
-support_run_to(const char *stdout_path, char *const argv[])
+struct started
+support_begin(const char *stdout_path, char *const argv[])
 {
-	struct run run = {0};
-	int report, out = memfd_create("out", MFD_CLOEXEC);
-	pid_t pid, guard_pid;
+	struct started started = {.out = memfd_create("out", MFD_CLOEXEC),
+		.err = memfd_create("err", MFD_CLOEXEC)};
+	pid_t pid;
 	struct plan plan = {.argv = argv,
 		.in = open("/dev/null", O_RDONLY | O_CLOEXEC),
 		.out = stdout_path == NULL
-			? out
-			: open(stdout_path, O_WRONLY | O_CLOEXEC),
-		.err = memfd_create("err", MFD_CLOEXEC)};
+			       ? started.out
+			       : open(stdout_path, O_WRONLY | O_CLOEXEC),
+		.err = started.err};
 
-	guard_pid = start_guard(&plan, &report, &pid);
-	finish_guard(guard_pid, report, &run);
-	run.out = rewound(out);
-	run.err = rewound(plan.err);
+	started.guard = start_guard(&plan, &started.report, &pid);
 	close(plan.in);
-	if (plan.out != out)
+	if (plan.out != started.out)
 		close(plan.out);
+	return started;
+}
+
+struct run
+support_end(struct started *started)
+{
+	struct run run = {0};
+
+	finish_guard(started->guard, started->report, &run);
+	run.out = rewound(started->out);
+	run.err = rewound(started->err);
 	return run;
+}
+
+struct run
+support_run_to(const char *stdout_path, char *const argv[])
+{
+	struct started started = support_begin(stdout_path, argv);
+
+	return support_end(&started);
 }
 
 struct run
@@ -325,8 +341,8 @@ support_run_free(struct run *run)
 struct session
 support_start(char *const argv[])
 {
-	struct session session = {.terminal =
-		posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
+	struct session session = {
+		.terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
 	struct plan plan = {.argv = argv};
 
 	ck_assert_int_ne(session.terminal, -1);
@@ -347,8 +363,8 @@ read_terminal(struct session *session, int seconds)
 	char buffer[4096], *longer;
 
 	if (poll(&ready, 1, seconds * 1000) != 1)
-		ck_abort_msg("nothing for %d s after: %s", seconds,
-			session->seen);
+		ck_abort_msg(
+			"nothing for %d s after: %s", seconds, session->seen);
 	ssize_t n = read(session->terminal, buffer, sizeof(buffer));
 	if (n <= 0)
 		return 0;

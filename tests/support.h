@@ -52,15 +52,24 @@ struct run support_run(char *const argv[]);
 
 void support_run_free(struct run *run);
 
+/* The same in two parts, so that several can run at once. */
+struct started {
+	pid_t guard;
+	int report, out, err;
+};
+
+struct started support_begin(const char *stdout_path, char *const argv[]);
+struct run support_end(struct started *started);
+
 /* Fail the test unless the run ended with this code and left the host as it
  * was. */
-#define ck_run(run, expected)                                                  \
-	do {                                                                   \
-		ck_assert_msg((run).changes == NULL, "host changed: %s",       \
-			(run).changes);                                        \
-		ck_assert_msg((run).code == (expected),                        \
-			"exit code %d, expected %d\nstdout: %s\nstderr: %s",   \
-			(run).code, (expected), (run).out, (run).err);         \
+#define ck_run(run, expected)                                                \
+	do {                                                                 \
+		ck_assert_msg((run).changes == NULL, "host changed: %s",     \
+			(run).changes);                                      \
+		ck_assert_msg((run).code == (expected),                      \
+			"exit code %d, expected %d\nstdout: %s\nstderr: %s", \
+			(run).code, (expected), (run).out, (run).err);       \
 	} while (0)
 
 /*

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,8 +83,8 @@ static void
 trace(char *lesson, struct calls *calls)
 {
 	static int times[MOST_CALLS][MOST_PIDS], pids[MOST_PIDS];
-	struct run run = RUN("strace", "-f", "-qq", "-o", "/dev/stderr", lesson,
-		"--json");
+	struct run run = RUN(
+		"strace", "-f", "-qq", "-o", "/dev/stderr", lesson, "--json");
 	char *rest, *line;
 
 	ck_run(run, 0);
@@ -94,48 +95,76 @@ trace(char *lesson, struct calls *calls)
 	ck_assert_int_gt(calls->count, 20);
 }
 
-/* Run a lesson with one fault, and hold it to its promises. */
-static void
-inject(char *lesson, const char *call, const char *what, int when)
-{
-	char *fault, *only;
+/* A run of a lesson with one fault. */
+struct trial {
+	char *lesson;
+	char *fault; /* in strace's words */
+	bool signal; /* the fault is a signal */
+	struct started started;
+};
 
-	ck_assert_int_ne(asprintf(&fault, "inject=%s:%s:when=%d", call, what,
-				 when),
+static struct trial
+begin_trial(char *lesson, const char *call, const char *what, int when)
+{
+	struct trial trial = {
+		.lesson = lesson, .signal = strncmp(what, "signal", 6) == 0};
+	char *only;
+
+	ck_assert_int_ne(asprintf(&trial.fault, "inject=%s:%s:when=%d", call,
+				 what, when),
 		-1);
 	ck_assert_int_ne(asprintf(&only, "trace=%s", call), -1);
 	/* The filter lets all other calls run at full speed. */
-	struct run run = RUN("strace", "-f", "-qq", "-o", "/dev/null",
-		"--seccomp-bpf", "-e", only, "-e", fault, lesson);
-
-	ck_assert_msg(run.code != 124, "%s %s: hangs; %s%s", lesson, fault,
-		run.out, run.err);
-	ck_assert_msg(run.changes == NULL, "%s %s: the host has changed: %s",
-		lesson, fault, run.changes);
-	if (strncmp(what, "signal", 6) != 0) {
-		ck_assert_msg(run.code < 128, "%s %s: exit code %d: %s", lesson,
-			fault, run.code, run.err);
-		ck_assert_msg(run.code == 0 || run.err[0] != '\0',
-			"%s %s: exit code %d without a word", lesson, fault,
-			run.code);
-	}
-	free(fault);
+	trial.started = support_begin(
+		NULL, (char *const[]){"strace", "-f", "-qq", "-o", "/dev/null",
+			      "--seccomp-bpf", "-e", only, "-e", trial.fault,
+			      lesson, NULL});
 	free(only);
+	return trial;
+}
+
+/* Hold the lesson to its promises. */
+static void
+end_trial(struct trial *trial)
+{
+	struct run run = support_end(&trial->started);
+
+	ck_assert_msg(run.code != 124, "%s %s: hangs; %s%s", trial->lesson,
+		trial->fault, run.out, run.err);
+	ck_assert_msg(run.changes == NULL, "%s %s: the host has changed: %s",
+		trial->lesson, trial->fault, run.changes);
+	if (!trial->signal) {
+		ck_assert_msg(run.code < 128, "%s %s: exit code %d: %s",
+			trial->lesson, trial->fault, run.code, run.err);
+		ck_assert_msg(run.code == 0 || run.err[0] != '\0',
+			"%s %s: exit code %d without a word", trial->lesson,
+			trial->fault, run.code);
+	}
+	free(trial->fault);
 	support_run_free(&run);
 }
 
+/* Two at a time. */
 static void
 sweep(char *lesson, const char *what)
 {
 	const char *every = getenv("FAULTS");
 	long stride = every == NULL ? 1 : strtol(every, NULL, 10), turn = 0;
 	struct calls calls = {.count = 0};
+	struct trial last = {.fault = NULL};
 
 	trace(lesson, &calls);
 	for (int i = 0; i < calls.count; i++)
-		for (int when = 1; when <= calls.call[i].times; when++)
-			if (turn++ % stride == 0)
-				inject(lesson, calls.call[i].name, what, when);
+		for (int when = 1; when <= calls.call[i].times; when++) {
+			if (turn++ % stride != 0)
+				continue;
+			struct trial next = begin_trial(
+				lesson, calls.call[i].name, what, when);
+			if (last.fault != NULL)
+				end_trial(&last);
+			last = next;
+		}
+	end_trial(&last);
 }
 
 START_TEST(each_call_fails)

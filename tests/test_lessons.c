@@ -20,8 +20,8 @@
 #include "proc.h"
 #include "support.h"
 
-static char *const lessons[] = {"./lesson01", "./lesson02", "./lesson03",
-	"./lesson04", "./lesson05"};
+static char *const lessons[] = {
+	"./lesson01", "./lesson02", "./lesson03", "./lesson04", "./lesson05"};
 
 enum { LESSONS = sizeof(lessons) / sizeof(lessons[0]) };
 
@@ -41,8 +41,8 @@ shared_types(pid_t a, pid_t b)
 	int shared = 0;
 
 	for (int i = 0; i < NS_TYPES; i++)
-		shared += ns_same(look(a, ns_types[i].name),
-			look(b, ns_types[i].name));
+		shared += ns_same(
+			look(a, ns_types[i].name), look(b, ns_types[i].name));
 	return shared;
 }
 
@@ -157,7 +157,7 @@ START_TEST(check_prints_checks_alone)
 	for (line = strtok_r(run.out, "\n", &rest); line != NULL;
 		line = strtok_r(NULL, "\n", &rest)) {
 		ck_assert(strncmp(line, "ok    ", 6) == 0 ||
-			strncmp(line, "skip  ", 6) == 0);
+			  strncmp(line, "skip  ", 6) == 0);
 		last = line;
 	}
 	ck_assert_str_eq(last, "ok    host unchanged");
@@ -181,8 +181,8 @@ END_TEST
 START_TEST(color_is_chosen)
 {
 	struct run pipe = RUN(lessons[_i]);
-	struct run always = RUN("env", "NO_COLOR=1", lessons[_i],
-		"--color=always");
+	struct run always =
+		RUN("env", "NO_COLOR=1", lessons[_i], "--color=always");
 
 	ck_run(pipe, 0);
 	ck_run(always, 0);
@@ -232,8 +232,8 @@ START_TEST(output_that_is_lost_is_a_failure)
 {
 	struct run full =
 		support_run_to("/dev/full", (char *const[]){lessons[_i], NULL});
-	struct run json = support_run_to("/dev/full",
-		(char *const[]){lessons[_i], "--json", NULL});
+	struct run json = support_run_to(
+		"/dev/full", (char *const[]){lessons[_i], "--json", NULL});
 	char *command;
 
 	ck_run(full, 1);
@@ -267,8 +267,7 @@ START_TEST(exhausted_namespaces_are_named)
 	ck_assert_ptr_nonnull(strstr(run.err, "cure:"));
 	json_t *document = json_loads(run.out, 0, NULL);
 	ck_assert_ptr_nonnull(document);
-	ck_assert_str_eq(
-		json_string_value(json_object_get(document, "result")),
+	ck_assert_str_eq(json_string_value(json_object_get(document, "result")),
 		"cannot run");
 	json_decref(document);
 	free(command);
@@ -280,9 +279,9 @@ START_TEST(missing_proc_is_named)
 {
 	char *command;
 
-	ck_assert_int_ne(asprintf(&command,
-				 "mount -t tmpfs none /proc && exec %s",
-				 lessons[_i]),
+	ck_assert_int_ne(
+		asprintf(&command, "mount -t tmpfs none /proc && exec %s",
+			lessons[_i]),
 		-1);
 	struct run run = RUN("unshare", "-rm", "sh", "-c", command);
 	ck_run(run, 77);
@@ -356,7 +355,7 @@ START_TEST(lesson02_makes_five_and_shares_three)
 			    look(init, ns_types[i].name)))
 			new |= ns_types[i].flag;
 	ck_assert_int_eq(new, CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
-				CLONE_NEWPID | CLONE_NEWNET);
+				      CLONE_NEWPID | CLONE_NEWNET);
 	int count = proc_nspids(init, pids);
 	ck_assert_int_eq(pids[count - 1], 1);
 	ck_assert_int_eq(pids[0], init);
@@ -376,9 +375,9 @@ START_TEST(lesson02_agrees_with_nsenter_and_lsns)
 	support_run_free(&run);
 	for (int i = 0; i < NS_TYPES; i++) {
 		/* lsns needs the new /proc's view for time, which 2.38 has. */
-		ck_assert_int_eq(ASK("lsns", "-n", "-t",
-					 (char *)ns_types[i].name, "-o", "NS",
-					 "-p", pid),
+		ck_assert_int_eq(
+			ASK("lsns", "-n", "-t", (char *)ns_types[i].name, "-o",
+				"NS", "-p", pid),
 			(long long)look(init, ns_types[i].name).ino);
 	}
 	/* Its PID 1 and ps, seen by a ps of the host through nsenter's eyes. */
@@ -446,8 +445,8 @@ static void
 expect_error(struct run run, int code, const char *text)
 {
 	ck_run(run, code);
-	ck_assert_msg(strstr(run.err, text) != NULL, "no `%s` in: %s", text,
-		run.err);
+	ck_assert_msg(
+		strstr(run.err, text) != NULL, "no `%s` in: %s", text, run.err);
 	support_run_free(&run);
 }
 
@@ -478,9 +477,9 @@ END_TEST
  * unshare waits on for the sleep to end by itself. */
 START_TEST(ctrl_c_ends_a_command)
 {
-	struct session session = support_start((char *const[]){
-		_i == 0 ? "./lesson01" : "./lesson05", "sh", "-c",
-		"echo ready; exec sleep 1000", NULL});
+	struct session session = support_start(
+		(char *const[]){_i == 0 ? "./lesson01" : "./lesson05", "sh",
+			"-c", "echo ready; exec sleep 1000", NULL});
 
 	support_expect(&session, "ready");
 	support_type(&session, "\003");
@@ -492,8 +491,8 @@ END_TEST
 
 START_TEST(sigterm_ends_a_command)
 {
-	struct session session = support_start((char *const[]){"./lesson01",
-		"sh", "-c", "echo ready; exec sleep 1000", NULL});
+	struct session session = support_start((char *const[]){
+		"./lesson01", "sh", "-c", "echo ready; exec sleep 1000", NULL});
 
 	support_expect(&session, "ready");
 	ck_assert_int_eq(kill(session.pid, SIGTERM), 0);
@@ -505,11 +504,11 @@ END_TEST
 
 START_TEST(a_signal_that_is_caught_is_handed_on)
 {
-	struct session session = support_start((char *const[]){"./lesson01",
-		"sh", "-c",
-		"trap 'echo caught; exit 9' TERM; echo ready;"
-		" while :; do sleep 0.1; done",
-		NULL});
+	struct session session =
+		support_start((char *const[]){"./lesson01", "sh", "-c",
+			"trap 'echo caught; exit 9' TERM; echo ready;"
+			" while :; do sleep 0.1; done",
+			NULL});
 
 	support_expect(&session, "ready");
 	ck_assert_int_eq(kill(session.pid, SIGTERM), 0);
@@ -526,11 +525,11 @@ START_TEST(lesson02_runs_a_command_of_the_bundle)
 	expect(RUN("./lesson02", "bundle", "sh", "-c", "exit 42"), 42, "");
 	expect(RUN("./lesson02", "bundle", "hostname"), 0, "nslessons\n");
 	expect(RUN("./lesson02", "bundle", "sh", "-c", "echo $$"), 0, "1\n");
-	expect_error(RUN("./lesson02", "bundle", "no-such-command"), 127,
-		"ENOENT");
+	expect_error(
+		RUN("./lesson02", "bundle", "no-such-command"), 127, "ENOENT");
 	/* What config.json asks for and is not done is said, not dropped. */
-	expect_error(RUN("./lesson02", "bundle", "true"), 0,
-		"process.capabilities");
+	expect_error(
+		RUN("./lesson02", "bundle", "true"), 0, "process.capabilities");
 }
 END_TEST
 
@@ -556,8 +555,8 @@ END_TEST
 /* As a reader uses it: a prompt, a job, Ctrl-C, an exit status. */
 START_TEST(lesson02_is_interactive)
 {
-	struct session session = support_start(
-		(char *const[]){"./lesson02", "bundle", NULL});
+	struct session session =
+		support_start((char *const[]){"./lesson02", "bundle", NULL});
 
 	support_expect(&session, "# ");
 	support_type(&session, "echo pid-$$-\n");
@@ -582,20 +581,21 @@ START_TEST(lesson02_refuses_a_bad_bundle)
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	expect_error(RUN("./lesson02", dir), 1, "config.json");
-	expect_error(RUN("./lesson02", "/no/such/bundle"), 1,
-		"/no/such/bundle");
-	ck_assert_int_ne(asprintf(&command,
-				 "cp bundle/config.json %s && mkdir -p"
-				 " %s/rootfs/bin %s/rootfs/dev &&"
-				 " cp bundle/rootfs/bin/busybox %s/rootfs/bin/sh",
-				 dir, dir, dir, dir),
+	expect_error(
+		RUN("./lesson02", "/no/such/bundle"), 1, "/no/such/bundle");
+	ck_assert_int_ne(
+		asprintf(&command,
+			"cp bundle/config.json %s && mkdir -p"
+			" %s/rootfs/bin %s/rootfs/dev &&"
+			" cp bundle/rootfs/bin/busybox %s/rootfs/bin/sh",
+			dir, dir, dir, dir),
 		-1);
 	ck_assert_int_eq(ask((char *const[]){"sh", "-c", command, NULL}), 0);
 	free(command);
 	/* No proc to mount on, then one that leads out of the rootfs. */
 	expect_error(RUN("./lesson02", dir), 1, "proc");
-	ck_assert_int_ne(asprintf(&command, "ln -s /proc %s/rootfs/proc", dir),
-		-1);
+	ck_assert_int_ne(
+		asprintf(&command, "ln -s /proc %s/rootfs/proc", dir), -1);
 	ck_assert_int_eq(ask((char *const[]){"sh", "-c", command, NULL}), 0);
 	expect_error(RUN("./lesson02", dir), 1, "ELOOP");
 	free(command);
@@ -617,12 +617,12 @@ START_TEST(lesson03_enters_a_container)
 	for (int i = 0; i < NS_TYPES; i++) {
 		char *path, *answer;
 
-		ck_assert_int_ne(asprintf(&path, "/proc/self/ns/%s",
-					 ns_types[i].name),
+		ck_assert_int_ne(
+			asprintf(&path, "/proc/self/ns/%s", ns_types[i].name),
 			-1);
-		ck_assert_int_ne(asprintf(&answer, "%s:[%lu]\n",
-					 ns_types[i].name,
-					 look(init, ns_types[i].name).ino),
+		ck_assert_int_ne(
+			asprintf(&answer, "%s:[%lu]\n", ns_types[i].name,
+				look(init, ns_types[i].name).ino),
 			-1);
 		expect(RUN("./lesson03", "-t", pid, "readlink", path), 0,
 			answer);
@@ -684,8 +684,8 @@ START_TEST(dead_pids_are_refused)
 	expect_error(RUN("./lesson03", "-t", text, "true"), 1, "zombie");
 	expect_error(RUN("./lesson04", text), 1, "zombie");
 	ck_assert_int_eq(child_wait(pid), 0);
-	expect_error(RUN("./lesson03", "-t", text, "true"), 1,
-		"no such process");
+	expect_error(
+		RUN("./lesson03", "-t", text, "true"), 1, "no such process");
 	expect_error(RUN("./lesson04", text), 1, "no such process");
 	free(text);
 }
@@ -734,11 +734,10 @@ START_TEST(lesson04_shows_who_is_with_whom)
 		struct ns_id its = look(init, ns_types[i].name);
 
 		line = strtok_r(NULL, "\n", &rest);
-		ck_assert_int_ne(asprintf(&expected,
-					 "%-6s  %lu A  %lu %c  %lu A",
-					 ns_types[i].name, ours.ino, its.ino,
-					 ns_same(ours, its) ? 'A' : 'B',
-					 ours.ino),
+		ck_assert_int_ne(
+			asprintf(&expected, "%-6s  %lu A  %lu %c  %lu A",
+				ns_types[i].name, ours.ino, its.ino,
+				ns_same(ours, its) ? 'A' : 'B', ours.ino),
 			-1);
 		ck_assert_str_eq(line, expected);
 		free(expected);
@@ -747,9 +746,9 @@ START_TEST(lesson04_shows_who_is_with_whom)
 	document = json_loads(json.out, 0, NULL);
 	ck_assert_ptr_nonnull(document);
 	space = json_object_get(
-		json_object_get(json_array_get(json_object_get(document,
-						       "processes"),
-					0),
+		json_object_get(
+			json_array_get(
+				json_object_get(document, "processes"), 0),
 			"namespaces"),
 		"pid");
 	ck_assert_int_eq(json_integer_value(json_object_get(space, "inode")),
@@ -864,8 +863,7 @@ add_common(Suite *suite)
 	tcase_add_loop_test(all, check_prints_checks_alone, 0, LESSONS);
 	tcase_add_loop_test(all, explain_adds_lines, 0, LESSONS);
 	tcase_add_loop_test(all, color_is_chosen, 0, LESSONS);
-	tcase_add_loop_test(
-		all, output_that_is_lost_is_a_failure, 0, LESSONS);
+	tcase_add_loop_test(all, output_that_is_lost_is_a_failure, 0, LESSONS);
 	tcase_add_loop_test(all, works_from_elsewhere, 0, LESSONS);
 	if (HAVE("exhausted_namespaces", "userns", "unshare"))
 		tcase_add_loop_test(

@@ -58,7 +58,8 @@ START_TEST(die_hints_match_call_part_and_errno)
 }
 END_TEST
 
-/* --- ns and proc ------------------------------------------------------------ */
+/* --- ns and proc ------------------------------------------------------------
+ */
 
 START_TEST(ns_get_is_device_and_inode)
 {
@@ -88,14 +89,14 @@ START_TEST(ns_types_have_their_flags)
 		free(path);
 		if (fd == -1)
 			continue;
-		/* Of another type: EINVAL. Without the right to it: EPERM. One's
-		 * own user namespace: EINVAL, see setns(2). */
+		/* Of another type: EINVAL. Without the right to it: EPERM.
+		 * One's own user namespace: EINVAL, see setns(2). */
 		int other = ns_types[(i + 1) % NS_TYPES].flag;
 		ck_assert_int_eq(setns(fd, other), -1);
 		ck_assert_int_eq(errno, EINVAL);
 		if (ns_types[i].flag != CLONE_NEWUSER)
 			ck_assert(setns(fd, ns_types[i].flag) == 0 ||
-				errno == EPERM);
+				  errno == EPERM);
 		close(fd);
 	}
 }
@@ -105,7 +106,7 @@ START_TEST(proc_knows_a_process)
 {
 	pid_t pids[PROC_LEVELS];
 	unsigned long long ours, childs;
-	int parent = child_parent();
+	int parent = child_self();
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -236,7 +237,7 @@ START_TEST(child_dies_with_its_parent)
 		ck_assert_int_eq(pipe2(hold, O_CLOEXEC), 0);
 		pid_t parent = fork();
 		if (parent == 0) {
-			int self = child_parent();
+			int self = child_self();
 
 			if (fork() == 0) {
 				char byte;
@@ -293,7 +294,8 @@ START_TEST(talk_asks_a_shell)
 }
 END_TEST
 
-/* --- display ---------------------------------------------------------------- */
+/* --- display ----------------------------------------------------------------
+ */
 
 static char *
 cut(const char *text, int columns, bool pad)
@@ -335,7 +337,9 @@ START_TEST(display_counts_columns_not_bytes)
 	char *found = cut("ab", 5, false);
 	ck_assert_str_eq(found, "ab");
 	free(found);
-	ck_assert_int_eq(display_width("\xe5\xae\xb9" "a"), 3);
+	ck_assert_int_eq(display_width("\xe5\xae\xb9"
+				       "a"),
+		3);
 }
 END_TEST
 
@@ -347,7 +351,9 @@ START_TEST(display_cleans_what_others_chose)
 		{"tab\there\177", "tab?here?"},
 		{"\xff\xc3(\xe5\xae", "???"
 				      "(??"},
-		{"\xc2\x9b" "31m", "?31m"},
+		{"\xc2\x9b"
+		 "31m",
+			"?31m"},
 		{"\xed\xa0\x80", "???"},
 		{"\xe5\xae\xb9", "\xe5\xae\xb9"},
 	};

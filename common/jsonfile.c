@@ -1,0 +1,398 @@
+#include "jsonfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- Faults -------------------------------------------------------------- */
+
+/* The line may quote the file: a line break or an escape sequence in it must
+ * not reach the reader's terminal. */
+static void
+make_one_line(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++) {
+		/* U+0080 to U+009F are control characters, too. */
+		if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
+		if (*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+}
+
+void
+jsonfile_fail(struct jsonfile *f, int code, const char *format, ...)
+{
+	va_list arguments;
+
+	if (f->code != 0)
+		return;
+	f->code = code;
+	va_start(arguments, format);
+	if (vasprintf(&f->error, format, arguments) == -1)
+		f->error = NULL;
+	va_end(arguments);
+	if (f->error != NULL)
+		make_one_line(f->error);
+}
+
+char *
+jsonfile_checked(struct jsonfile *f, char *text)
+{
+	if (text == NULL)
+		jsonfile_fail(f, ENOMEM, "%s: out of memory", f->name);
+	return text;
+}
+
+/* Objects and arrays are not printed: jansson would do it by recursion. */
+char *
+jsonfile_describe(const json_t *value)
+{
+	char *text, *dump;
+	int n;
+
+	if (value == NULL)
+		return strdup("nothing");
+	if (json_is_object(value))
+		return strdup("an object");
+	if (json_is_array(value))
+		return strdup(json_array_size(value) == 0 ? "an empty array"
+							  : "an array");
+	dump = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	if (dump == NULL)
+		return NULL;
+	n = asprintf(&text, "%s%.60s%s",
+		json_is_string(value) ? "the string " : "", dump,
+		strlen(dump) > 60 ? "..." : "");
+	free(dump);
+	return n == -1 ? NULL : text;
+}
+
+void
+jsonfile_fault(struct jsonfile *f, const json_t *value, const char *expected,
+	const char *format, ...)
+{
+	va_list arguments;
+	char *path, *found = jsonfile_describe(value);
+
+	va_start(arguments, format);
+	if (vasprintf(&path, format, arguments) == -1)
+		path = NULL;
+	va_end(arguments);
+	if (jsonfile_checked(f, path) != NULL &&
+		jsonfile_checked(f, found) != NULL)
+		jsonfile_fail(f, EINVAL, "%s: %s: found %s, expected %s",
+			f->name, path, found, expected);
+	free(path);
+	free(found);
+}
+
+/* --- The text ------------------------------------------------------------ */
+
+/* Returns NULL when there is nothing to be read. */
+static FILE *
+check_file(struct jsonfile *f, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		jsonfile_fail(f, errno, "%s: fstat: %m", f->name);
+	else if (S_ISDIR(st.st_mode))
+		jsonfile_fail(f, EISDIR, "%s: found a folder, expected a file",
+			f->name);
+	else if (!S_ISREG(st.st_mode))
+		jsonfile_fail(f, EINVAL,
+			"%s: found a FIFO or a device, expected a file",
+			f->name);
+	else if (st.st_size > JSONFILE_MAX)
+		jsonfile_fail(f, EFBIG,
+			"%s: found %jd bytes, expected at most %d", f->name,
+			(intmax_t)st.st_size, JSONFILE_MAX);
+	else
+		return fdopen(fd, "r");
+	return NULL;
+}
+
+/* jansson refuses most of what is to be refused by itself. */
+static void
+parse(struct jsonfile *f, const char *text, size_t size)
+{
+	const size_t flags = JSON_REJECT_DUPLICATES;
+	json_error_t e;
+
+	f->root = json_loadb(text, size, flags, &e);
+	/* An unlimited rlimit is 18446744073709551615, which is more than
+	 * jansson's integers hold. */
+	if (f->root == NULL &&
+		json_error_code(&e) == json_error_numeric_overflow) {
+		f->doubles = true;
+		f->root = json_loadb(
+			text, size, flags | JSON_DECODE_INT_AS_REAL, &e);
+	}
+	if (f->root == NULL) {
+		/* It quotes the file, where bytes may be no characters. */
+		for (char *c = e.text; *c != '\0'; c++)
+			if ((*c & 0x80) != 0)
+				*c = '?';
+		jsonfile_fail(f, EINVAL, "%s:%d:%d: %s", f->name, e.line,
+			e.column, e.text);
+	} else if (!json_is_object(f->root)) {
+		jsonfile_fail(f, EINVAL,
+			"%s: found an array, expected an object", f->name);
+	}
+}
+
+/* The file may grow after its size was looked at, so count once more. */
+static void
+read_file(struct jsonfile *f, FILE *file)
+{
+	char *text = jsonfile_checked(f, malloc(JSONFILE_MAX + 1));
+	size_t size;
+
+	if (text == NULL)
+		return;
+	size = fread(text, 1, JSONFILE_MAX + 1, file);
+	if (ferror(file) != 0)
+		jsonfile_fail(f, errno, "%s: read: %m", f->name);
+	else if (size > JSONFILE_MAX)
+		jsonfile_fail(f, EFBIG, "%s: found more than %d bytes", f->name,
+			JSONFILE_MAX);
+	else
+		parse(f, text, size);
+	free(text);
+}
+
+void
+jsonfile_load(struct jsonfile *f, int folder, const char *dir, const char *name)
+{
+	size_t length = strlen(dir);
+	FILE *file;
+	int fd;
+
+	*f = (struct jsonfile){0};
+	if (asprintf(&f->name, "%s%s%s", dir,
+		    length > 0 && dir[length - 1] == '/' ? "" : "/",
+		    name) == -1) {
+		f->name = NULL;
+		f->code = ENOMEM;
+		return;
+	}
+	/* Without O_NONBLOCK a FIFO would make us wait for its writer. */
+	fd = openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd == -1) {
+		jsonfile_fail(f, errno, "%s: open: %m", f->name);
+		return;
+	}
+	file = check_file(f, fd);
+	if (file != NULL) {
+		read_file(f, file);
+		(void)fclose(file);
+		return;
+	}
+	jsonfile_fail(f, errno, "%s: fdopen: %m", f->name);
+	close(fd);
+}
+
+void
+jsonfile_free(struct jsonfile *f)
+{
+	free(f->name);
+	free(f->error);
+	json_decref(f->root);
+	*f = (struct jsonfile){0};
+}
+
+/* --- The types ----------------------------------------------------------- */
+
+/* json_object_get for a name that does not end with NUL. It needs no memory,
+ * so what it does not find is not there. */
+static json_t *
+get_member(json_t *object, const char *name, size_t length)
+{
+	void *i = json_object_iter(object);
+
+	for (; i != NULL; i = json_object_iter_next(object, i)) {
+		const char *key = json_object_iter_key(i);
+
+		if (strncmp(key, name, length) == 0 && key[length] == '\0')
+			return json_object_iter_value(i);
+	}
+	return NULL;
+}
+
+json_t *
+jsonfile_get(const struct jsonfile *f, const char *path)
+{
+	json_t *value = f->root;
+
+	while (*path != '\0') {
+		size_t length = strcspn(path, ".");
+
+		value = get_member(value, path, length);
+		path += length + (path[length] == '.');
+	}
+	return value;
+}
+
+/* All doubles from 2^63 on are whole, and no long long. */
+static bool
+is_whole(const struct jsonfile *f, const json_t *value, double min, double max)
+{
+	double number = json_number_value(value);
+
+	if (!(f->doubles ? json_is_number(value) : json_is_integer(value)))
+		return false;
+	return number >= min && number <= max &&
+	       (number >= 0x1p63 || number == (double)(long long)number);
+}
+
+/* Returns NULL when the value is of the kind, else what was expected. */
+static const char *
+mismatch(const struct jsonfile *f, const json_t *value, int kind)
+{
+	switch (kind & JSONFILE_KIND) {
+	case JSONFILE_OBJECT:
+		return json_is_object(value) ? NULL : "an object";
+	case JSONFILE_STRING:
+		return json_is_string(value) ? NULL : "a string";
+	case JSONFILE_BOOLEAN:
+		return json_is_boolean(value) ? NULL : "true or false";
+	case JSONFILE_INT32:
+		return is_whole(f, value, INT32_MIN, INT32_MAX)
+			       ? NULL
+			       : "a whole number of 32 bits";
+	case JSONFILE_UINT32:
+		return is_whole(f, value, 0, UINT32_MAX)
+			       ? NULL
+			       : "a whole number from 0 to 4294967295";
+	default:
+		return is_whole(f, value, 0, 0x1p64)
+			       ? NULL
+			       : "a whole number from 0 to 18446744073709551615";
+	}
+}
+
+/* The elements of an array or the members of a map. */
+static void
+check_parts(struct jsonfile *f, json_t *whole, int kind, const char *path)
+{
+	const char *expected;
+
+	for (size_t i = 0; i < json_array_size(whole); i++) {
+		const json_t *part = json_array_get(whole, i);
+
+		expected = mismatch(f, part, kind);
+		if (expected != NULL)
+			jsonfile_fault(f, part, expected, "%s[%zu]", path, i);
+	}
+	for (void *i = json_object_iter(whole); i != NULL;
+		i = json_object_iter_next(whole, i)) {
+		const json_t *part = json_object_iter_value(i);
+
+		expected = mismatch(f, part, kind);
+		if (expected != NULL)
+			jsonfile_fault(f, part, expected, "%s.%.60s", path,
+				json_object_iter_key(i));
+	}
+}
+
+static void
+check_value(struct jsonfile *f, json_t *value, int kind, const char *path)
+{
+	const char *expected = mismatch(f, value, kind);
+
+	if ((kind & JSONFILE_ARRAY) != 0)
+		expected = json_is_array(value) ? NULL : "an array";
+	if ((kind & JSONFILE_MAP) != 0)
+		expected = json_is_object(value) ? NULL : "an object";
+	if (expected != NULL)
+		jsonfile_fault(f, value, expected, "%s", path);
+	else if (kind > JSONFILE_KIND)
+		check_parts(f, value, kind, path);
+}
+
+/* holder: the JSON path that ends before the property's name. */
+static void
+check_member(struct jsonfile *f, const struct jsonfile_field *field,
+	const json_t *object, const char *holder)
+{
+	json_t *value = json_object_get(object, field->name);
+	char *path;
+
+	if (value == NULL && (field->flags & JSONFILE_REQUIRED) == 0)
+		return;
+	if (asprintf(&path, "%s%s%s", holder, holder[0] == '\0' ? "" : ".",
+		    field->name) == -1)
+		path = NULL;
+	if (jsonfile_checked(f, path) != NULL)
+		check_value(f, value, field->kind, path);
+	free(path);
+}
+
+static void
+check_elements(struct jsonfile *f, const struct jsonfile_field *field,
+	const json_t *array)
+{
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		char *holder;
+
+		if (asprintf(&holder, "%s[%zu]", field->holder, i) == -1)
+			holder = NULL;
+		if (jsonfile_checked(f, holder) != NULL)
+			check_member(
+				f, field, json_array_get(array, i), holder);
+		free(holder);
+	}
+}
+
+void
+jsonfile_check(
+	struct jsonfile *f, const struct jsonfile_field *fields, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const json_t *holder = jsonfile_get(f, fields[i].holder);
+
+		if (json_is_object(holder))
+			check_member(f, &fields[i], holder, fields[i].holder);
+		check_elements(f, &fields[i], holder);
+	}
+}
+
+/* --- The values ---------------------------------------------------------- */
+
+char *
+jsonfile_string(struct jsonfile *f, const json_t *value)
+{
+	return jsonfile_checked(f, strdup(json_string_value(value)));
+}
+
+/* One block: the pointers, then the texts that they point to. */
+char **
+jsonfile_strings(struct jsonfile *f, const json_t *array)
+{
+	size_t count = json_array_size(array), size = 0;
+	char **list, *text;
+
+	for (size_t i = 0; i < count; i++)
+		size += json_string_length(json_array_get(array, i)) + 1;
+	list = malloc((count + 1) * sizeof(*list) + size);
+	if (list == NULL) {
+		jsonfile_checked(f, NULL);
+		return NULL;
+	}
+	text = (char *)(list + count + 1);
+	for (size_t i = 0; i < count; i++) {
+		list[i] = text;
+		text = stpcpy(text,
+			       json_string_value(json_array_get(array, i))) +
+		       1;
+	}
+	list[count] = NULL;
+	return list;
+}

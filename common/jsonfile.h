@@ -1,0 +1,97 @@
+/*
+ * jsonfile: a JSON file that somebody else has written. It is read without
+ * trust, its types are checked against a table, and a fault is told in one
+ * line: the file, the JSON path, what was found, what was expected.
+ *
+ * The first fault is kept, and the functions below do nothing to it. So a
+ * caller looks once, in the end, whether code is still 0.
+ */
+#ifndef COMMON_JSONFILE_H
+#define COMMON_JSONFILE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Bytes. */
+enum { JSONFILE_MAX = 1 << 20 };
+
+struct jsonfile {
+	char *name;   /* as it is called in the line */
+	json_t *root; /* the object that the file holds */
+	char *error;  /* the line; NULL when there was no memory for it */
+	int code;     /* errno of the fault, 0 as long as there is none */
+	bool doubles; /* its integers are read as doubles, see parse() */
+};
+
+/* The type of a property. */
+enum jsonfile_kind {
+	JSONFILE_OBJECT = 1,
+	JSONFILE_STRING,
+	JSONFILE_BOOLEAN,
+	JSONFILE_INT32,
+	JSONFILE_UINT32,
+	JSONFILE_UINT64,
+	JSONFILE_KIND = 15,  /* the bits for one of the above */
+	JSONFILE_ARRAY = 16, /* an array of it */
+	JSONFILE_MAP = 32    /* an object whose members all are of it */
+};
+
+enum {
+	JSONFILE_REQUIRED = 1, /* wherever its holder is there */
+	JSONFILE_USER = 2      /* the first flag that has its meaning for you */
+};
+
+/* A property and where it may stand: "" for the top, "a.b" for what is there.
+ * If that is an array, it may stand in each element. */
+struct jsonfile_field {
+	const char *holder;
+	const char *name;
+	int kind;
+	int flags;
+};
+
+/*
+ * Read the file `name` in a directory. Refused, with EINVAL or EFBIG: what is
+ * no regular file (a FIFO does not block), more than JSONFILE_MAX bytes, text
+ * that is not UTF-8, names given twice, nesting deeper than 2048, \u0000 in a
+ * string, anything after the end, and what is not an object.
+ *
+ * folder: its descriptor, O_PATH will do; dir: its name, for the line.
+ * What f holds is given back by jsonfile_free.
+ */
+void jsonfile_load(
+	struct jsonfile *f, int folder, const char *dir, const char *name);
+
+void jsonfile_free(struct jsonfile *f);
+
+/* Check all types. List holders before their members. */
+void jsonfile_check(
+	struct jsonfile *f, const struct jsonfile_field *fields, size_t count);
+
+/* Report: found this value, expected that. The format makes the JSON path. */
+void
+jsonfile_fault(struct jsonfile *f, const json_t *value, const char *expected,
+	const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Report anything else, with an errno. */
+void jsonfile_fail(struct jsonfile *f, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Pass a text on, and report that memory is out where it is NULL. */
+char *jsonfile_checked(struct jsonfile *f, char *text);
+
+/* One line that describes a value, NULL when memory is out. To be freed. */
+char *jsonfile_describe(const json_t *value);
+
+/* What stands at the path "a.b", or NULL. It belongs to f. */
+json_t *jsonfile_get(const struct jsonfile *f, const char *path);
+
+/* A copy of a string, to be freed. */
+char *jsonfile_string(struct jsonfile *f, const json_t *value);
+
+/* Copies of an array's strings and NULL, in one block for free(3). The array
+ * may be NULL: then there are none. */
+char **jsonfile_strings(struct jsonfile *f, const json_t *array);
+
+#endif
