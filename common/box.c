@@ -73,7 +73,7 @@ box_fork(struct box *box, int flags)
 void
 box_start(struct box *box, const struct bundle *bundle)
 {
-	char *shell[] = {"/bin/sh", NULL};
+	char *shell[] = {"sh", NULL};
 
 	if (box_fork(box, CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
 				  CLONE_NEWPID | CLONE_NEWNET) == 0)

@@ -1,5 +1,6 @@
 #include "host.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -12,11 +13,14 @@
 #include "die.h"
 #include "proc.h"
 
-/* Cgroups are directories; ours bear our name. They are not nested deeply. */
+/* Cgroups are directories; ours bear our name and PID. They are not nested
+ * deeply. */
 static void
-walk_cgroups(const char *path, FILE *out) // NOLINT(misc-no-recursion)
+walk_cgroups( // NOLINT(misc-no-recursion)
+	const char *path, const char *name, FILE *out)
 {
 	DIR *dir = opendir(path);
+	size_t length = strlen(name);
 	struct dirent *entry;
 
 	if (dir == NULL)
@@ -28,24 +32,26 @@ walk_cgroups(const char *path, FILE *out) // NOLINT(misc-no-recursion)
 			continue;
 		if (asprintf(&below, "%s/%s", path, entry->d_name) == -1)
 			die("malloc");
-		if (strncmp(entry->d_name, "nslessons", 9) == 0)
+		if (strncmp(entry->d_name, name, length) == 0 &&
+			!isdigit((unsigned char)entry->d_name[length]))
 			fprintf(out, "%s\n", below);
-		walk_cgroups(below, out);
+		walk_cgroups(below, name, out);
 		free(below);
 	}
 	closedir(dir);
 }
 
 static char *
-our_cgroups(void)
+our_cgroups(pid_t pid)
 {
-	char *text = NULL;
+	char *text = NULL, *name;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
-	if (out == NULL)
+	if (out == NULL || asprintf(&name, "nslessons-%d", pid) == -1)
 		return NULL;
-	walk_cgroups("/sys/fs/cgroup", out);
+	walk_cgroups("/sys/fs/cgroup", name, out);
+	free(name);
 	if (fclose(out) == EOF)
 		return NULL;
 	return text;
@@ -66,14 +72,14 @@ count_descriptors(void)
 }
 
 int
-host_take(struct host *host)
+host_take(struct host *host, pid_t pid)
 {
 	*host = (struct host){0};
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
 		return -1;
 	host->mounts = proc_read(NS_SELF, "mountinfo");
 	host->cgroup = proc_read(NS_SELF, "cgroup");
-	host->cgroups = our_cgroups();
+	host->cgroups = our_cgroups(pid);
 	host->descriptors = count_descriptors();
 	/* A link that this kernel does not have stays 0 both times. */
 	for (int i = 0; i < NS_LINKS; i++)
@@ -127,7 +133,6 @@ host_difference(const struct host *before, const struct host *after)
 		die("open_memstream");
 	print_difference(out, "mounts", before->mounts, after->mounts);
 	print_difference(out, "cgroup", before->cgroup, after->cgroup);
-	/* One that has gone is another lesson's: we remove only our own. */
 	print_missing(out, "cgroup +", after->cgroups, before->cgroups);
 	for (int i = 0; i < NS_LINKS; i++)
 		if (!ns_same(before->links[i], after->links[i]))

@@ -10,7 +10,7 @@
 struct host {
 	char *mounts;		      /* /proc/self/mountinfo */
 	char *cgroup;		      /* /proc/self/cgroup */
-	char *cgroups;		      /* cgroups that bear our name */
+	char *cgroups;		      /* those named nslessons-PID */
 	struct ns_id links[NS_LINKS]; /* our own namespaces */
 	int descriptors;	      /* how many are open */
 };
@@ -18,9 +18,11 @@ struct host {
 /*
  * Take the fingerprint. The first call also makes the calling process the
  * reaper of all its descendants, so that none can get lost unseen.
+ * pid: cgroups count whose name begins with nslessons-PID of this process;
+ * another lesson may run at the same time.
  * Returns 0, or -1 with errno.
  */
-int host_take(struct host *host);
+int host_take(struct host *host, pid_t pid);
 
 /*
  * Compare two fingerprints, and look for a process that is still there: the

@@ -219,7 +219,7 @@ void
 report_begin(const struct lesson *lesson)
 {
 	report.lesson = lesson;
-	if (host_take(&report.host) == -1)
+	if (host_take(&report.host, getpid()) == -1)
 		die("read the state of the host");
 	report.document = json_pack("{s:s, s:s, s:s, s:[]}", "lesson",
 		lesson->number, "name", lesson->name, "question",
@@ -481,7 +481,7 @@ report_end(void)
 	int code;
 
 	draw();
-	if (host_take(&after) == -1)
+	if (host_take(&after, getpid()) == -1)
 		die("read the state of the host");
 	changes = host_difference(&report.host, &after);
 	finish_document(changes);

@@ -12,7 +12,6 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -136,37 +135,36 @@ program(const struct plan *plan)
 	child_exec((char **)plan->argv);
 }
 
-/* Wait until the process can be waited for, or end it after a time. Returns
- * its exit code; 124 when it took too long. */
+/*
+ * Wait for the program and for all that it has left. These come to the guard,
+ * which must reap them at once: the PID 1 of a PID namespace cannot end before
+ * that. What is there LEFT_SECONDS after the last news is a leak.
+ * Returns the program's exit code, 124 when it took too long.
+ */
 static int
-wait_or_kill(pid_t pid, int seconds)
+wait_for_all(pid_t program_pid, const sigset_t *child_signal, bool *alone)
 {
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd ended = {.fd = fd, .events = POLLIN};
-	int ready = poll(&ended, 1, seconds * 1000);
+	struct timespec limit = {.tv_sec = RUN_SECONDS};
+	int code = -1, status;
+	pid_t pid;
 
-	close(fd);
-	if (ready == 1)
-		return child_wait(pid);
-	child_end(pid);
-	return 124;
-}
-
-/* What is still alive of its children comes to the guard. It may take the
- * kernel a moment to end them all; what stays is a leak, and is ended. */
-static bool
-wait_for_the_rest(const sigset_t *child_signal)
-{
-	const struct timespec limit = {.tv_sec = LEFT_SECONDS};
-
-	for (;;) {
-		pid_t pid = waitpid(-1, NULL, WNOHANG);
-
-		if (pid == -1)
-			return true;
-		if (pid == 0 && sigtimedwait(child_signal, NULL, &limit) == -1)
-			return false;
+	while ((pid = waitpid(-1, &status, WNOHANG)) != -1) {
+		if (pid == program_pid) {
+			code = code == -1 ? child_exit_code(status) : code;
+			limit.tv_sec = LEFT_SECONDS;
+		}
+		if (pid != 0 ||
+			sigtimedwait(child_signal, NULL, &limit) != -1 ||
+			errno != EAGAIN)
+			continue;
+		if (code != -1)
+			break;
+		code = 124;
+		if (kill(program_pid, SIGKILL) == -1)
+			die("kill %d", program_pid);
 	}
+	*alone = pid == -1;
+	return code;
 }
 
 static void
@@ -206,7 +204,7 @@ guard(const struct plan *plan, int report)
 	sigaddset(&child_signal, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &child_signal, NULL) == -1)
 		die("sigprocmask");
-	if (host_take(&before) == -1)
+	if (host_take(&before, 0) == -1)
 		die("host_take");
 	pid_t pid = fork();
 	if (pid == -1)
@@ -217,9 +215,9 @@ guard(const struct plan *plan, int report)
 	}
 	if (write(report, &pid, sizeof(pid)) == -1)
 		die("write");
-	int code = wait_or_kill(pid, RUN_SECONDS);
-	bool alone = wait_for_the_rest(&child_signal);
-	if (host_take(&after) == -1)
+	bool alone;
+	int code = wait_for_all(pid, &child_signal, &alone);
+	if (host_take(&after, pid) == -1)
 		die("host_take");
 	changes = host_difference(&before, &after);
 	if (!alone)

@@ -3,6 +3,7 @@
  * blocks, run here and now, print what they say they print.
  */
 #include "documents.h"
+#include "support.h"
 
 #include <check.h>
 #include <errno.h>

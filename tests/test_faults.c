@@ -93,6 +93,9 @@ trace(char *lesson, struct calls *calls)
 		count_line(calls, times, pids, line);
 	support_run_free(&run);
 	ck_assert_int_gt(calls->count, 20);
+	/* brk(2) reports failure by its old value; strace's -1 looks like an
+	 * address to malloc(3), which then crashes. */
+	find_call(calls, "brk", 3)->times = 0;
 }
 
 /* A run of a lesson with one fault. */
@@ -136,7 +139,8 @@ end_trial(struct trial *trial)
 	if (!trial->signal) {
 		ck_assert_msg(run.code < 128, "%s %s: exit code %d: %s",
 			trial->lesson, trial->fault, run.code, run.err);
-		ck_assert_msg(run.code == 0 || run.err[0] != '\0',
+		ck_assert_msg(run.code == 0 || run.err[0] != '\0' ||
+				      strstr(run.out, "FAIL") != NULL,
 			"%s %s: exit code %d without a word", trial->lesson,
 			trial->fault, run.code);
 	}

@@ -813,7 +813,7 @@ START_TEST(guard_sees_a_cgroup)
 {
 	struct run run = RUN("sh", "-c",
 		"d=$(ls -d /sys/fs/cgroup/unified /sys/fs/cgroup/pids"
-		" /sys/fs/cgroup | head -n 1) && mkdir $d/nslessons-test-$$");
+		" /sys/fs/cgroup | head -n 1) && mkdir $d/nslessons-$$-x");
 	char *dir;
 
 	ck_assert_int_eq(run.code, 0);
