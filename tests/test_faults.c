@@ -80,11 +80,12 @@ count_line(struct calls *calls, int (*times)[MOST_PIDS], int *pids, char *line)
 }
 
 static void
-trace(char *lesson, struct calls *calls)
+trace(char *lesson, char *option, struct calls *calls)
 {
-	static int times[MOST_CALLS][MOST_PIDS], pids[MOST_PIDS];
-	struct run run = RUN(
-		"strace", "-f", "-qq", "-o", "/dev/stderr", lesson, "--json");
+	int(*times)[MOST_PIDS] = calloc(MOST_CALLS, sizeof(*times));
+	int pids[MOST_PIDS] = {0};
+	struct run run =
+		RUN("strace", "-f", "-qq", "-o", "/dev/stderr", lesson, option);
 	char *rest, *line;
 
 	ck_run(run, 0);
@@ -92,10 +93,12 @@ trace(char *lesson, struct calls *calls)
 		line = strtok_r(NULL, "\n", &rest))
 		count_line(calls, times, pids, line);
 	support_run_free(&run);
-	ck_assert_int_gt(calls->count, 20);
+	free(times);
 	/* brk(2) reports failure by its old value; strace's -1 looks like an
 	 * address to malloc(3), which then crashes. */
 	find_call(calls, "brk", 3)->times = 0;
+	/* Nor can this one fail: the shell would handle one signal for ever. */
+	find_call(calls, "rt_sigreturn", 12)->times = 0;
 }
 
 /* A run of a lesson with one fault. */
@@ -140,34 +143,45 @@ end_trial(struct trial *trial)
 		ck_assert_msg(run.code < 128, "%s %s: exit code %d: %s",
 			trial->lesson, trial->fault, run.code, run.err);
 		ck_assert_msg(run.code == 0 || run.err[0] != '\0' ||
-				      strstr(run.out, "FAIL") != NULL,
-			"%s %s: exit code %d without a word", trial->lesson,
-			trial->fault, run.code);
+				      strstr(run.out, "FAIL") != NULL ||
+				      strstr(run.out, "CHANGED") != NULL,
+			"%s %s: exit code %d without a word: %s", trial->lesson,
+			trial->fault, run.code, run.out);
 	}
 	free(trial->fault);
 	support_run_free(&run);
 }
 
-/* Two at a time. */
+/*
+ * Two at a time. What --version needs is left out, but for its write: these
+ * are the calls of the dynamic loader, before there is a lesson.
+ */
 static void
 sweep(char *lesson, const char *what)
 {
 	const char *every = getenv("FAULTS");
 	long stride = every == NULL ? 1 : strtol(every, NULL, 10), turn = 0;
-	struct calls calls = {.count = 0};
+	struct calls calls = {.count = 0}, loader = {.count = 0};
 	struct trial last = {.fault = NULL};
 
-	trace(lesson, &calls);
-	for (int i = 0; i < calls.count; i++)
-		for (int when = 1; when <= calls.call[i].times; when++) {
+	trace(lesson, "--json", &calls);
+	trace(lesson, "--version", &loader);
+	find_call(&loader, "write", 5)->times = 0;
+	ck_assert_int_gt(calls.count, loader.count);
+	for (int i = 0; i < calls.count; i++) {
+		char *call = calls.call[i].name;
+		int when = find_call(&loader, call, strlen(call))->times;
+
+		while (++when <= calls.call[i].times) {
 			if (turn++ % stride != 0)
 				continue;
-			struct trial next = begin_trial(
-				lesson, calls.call[i].name, what, when);
+			struct trial next =
+				begin_trial(lesson, call, what, when);
 			if (last.fault != NULL)
 				end_trial(&last);
 			last = next;
 		}
+	}
 	end_trial(&last);
 }
 
