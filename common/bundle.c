@@ -333,10 +333,10 @@ read_mounts(struct reader *r)
 		if (is_mount(mount, "/proc", "proc", proc) ||
 			is_mount(mount, "/dev", "tmpfs", dev))
 			continue;
-		quoted = jsonfile_describe(to);
+		quoted = jsonfile_quote(to);
 		if (jsonfile_checked(&r->f, quoted) != NULL)
 			add_unapplied(
-				r, json_sprintf("mounts[%zu]: %s", i, quoted));
+				r, json_sprintf("mounts[%zu] %s", i, quoted));
 		free(quoted);
 	}
 }

@@ -23,7 +23,7 @@ struct bundle {
 	 * What config.json asks for beyond the members above, by JSON path:
 	 * settings that protect the host or the container ("process.rlimits"),
 	 * namespaces to be joined ("linux.namespaces[0].path") and mounts
-	 * other than a plain /proc and /dev (mounts[2]: the string "/dev/pts").
+	 * other than a plain /proc and /dev (mounts[2] "/dev/pts").
 	 * Who runs the bundle without them must say so.
 	 */
 	char **unapplied;

@@ -27,7 +27,8 @@ gate_wait(struct gate *gate)
 	char byte;
 	ssize_t n;
 
-	close(gate->fd[1]);
+	if (close(gate->fd[1]) == -1)
+		return -1;
 	gate->fd[1] = -1;
 	do
 		n = read(gate->fd[0], &byte, 1);

@@ -44,14 +44,15 @@ walk_cgroups( // NOLINT(misc-no-recursion)
 static char *
 our_cgroups(pid_t pid)
 {
-	char *text = NULL, *name;
+	char name[sizeof("nslessons-2147483647")];
+	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
-	if (out == NULL || asprintf(&name, "nslessons-%d", pid) == -1)
+	if (out == NULL)
 		return NULL;
+	snprintf(name, sizeof(name), "nslessons-%d", pid);
 	walk_cgroups("/sys/fs/cgroup", name, out);
-	free(name);
 	if (fclose(out) == EOF)
 		return NULL;
 	return text;

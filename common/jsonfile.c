@@ -50,11 +50,25 @@ jsonfile_checked(struct jsonfile *f, char *text)
 	return text;
 }
 
-/* Objects and arrays are not printed: jansson would do it by recursion. */
 char *
-jsonfile_describe(const json_t *value)
+jsonfile_quote(const json_t *value)
 {
 	char *text, *dump;
+	int n;
+
+	dump = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	if (dump == NULL)
+		return NULL;
+	n = asprintf(&text, "%.60s%s", dump, strlen(dump) > 60 ? "..." : "");
+	free(dump);
+	return n == -1 ? NULL : text;
+}
+
+/* Objects and arrays are not printed: jansson would do it by recursion. */
+static char *
+describe(const json_t *value)
+{
+	char *text, *quote;
 	int n;
 
 	if (value == NULL)
@@ -64,13 +78,11 @@ jsonfile_describe(const json_t *value)
 	if (json_is_array(value))
 		return strdup(json_array_size(value) == 0 ? "an empty array"
 							  : "an array");
-	dump = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-	if (dump == NULL)
-		return NULL;
-	n = asprintf(&text, "%s%.60s%s",
-		json_is_string(value) ? "the string " : "", dump,
-		strlen(dump) > 60 ? "..." : "");
-	free(dump);
+	quote = jsonfile_quote(value);
+	if (quote == NULL || !json_is_string(value))
+		return quote;
+	n = asprintf(&text, "the string %s", quote);
+	free(quote);
 	return n == -1 ? NULL : text;
 }
 
@@ -79,7 +91,7 @@ jsonfile_fault(struct jsonfile *f, const json_t *value, const char *expected,
 	const char *format, ...)
 {
 	va_list arguments;
-	char *path, *found = jsonfile_describe(value);
+	char *path, *found = describe(value);
 
 	va_start(arguments, format);
 	if (vasprintf(&path, format, arguments) == -1)

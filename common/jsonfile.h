@@ -81,8 +81,9 @@ void jsonfile_fail(struct jsonfile *f, int code, const char *format, ...)
 /* Pass a text on, and report that memory is out where it is NULL. */
 char *jsonfile_checked(struct jsonfile *f, char *text);
 
-/* One line that describes a value, NULL when memory is out. To be freed. */
-char *jsonfile_describe(const json_t *value);
+/* A string or a number as it stands in the file, in ASCII and not longer than
+ * a line. To be freed. NULL when memory is out. */
+char *jsonfile_quote(const json_t *value);
 
 /* What stands at the path "a.b", or NULL. It belongs to f. */
 json_t *jsonfile_get(const struct jsonfile *f, const char *path);

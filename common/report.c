@@ -85,11 +85,10 @@ get_text(const json_t *object, const char *key)
 static void
 print_lines(const char *key)
 {
-	json_t *line;
-	size_t i;
+	const json_t *lines = json_object_get(report.step, key);
 
-	json_array_foreach(json_object_get(report.step, key), i, line)
-		printf("  %s\n", json_string_value(line));
+	for (size_t i = 0; i < json_array_size(lines); i++)
+		printf("  %s\n", json_string_value(json_array_get(lines, i)));
 }
 
 static void
@@ -164,11 +163,10 @@ print_check(const json_t *check)
 static void
 print_checks(void)
 {
-	json_t *check;
-	size_t i;
+	const json_t *checks = json_object_get(report.step, "checks");
 
-	json_array_foreach(json_object_get(report.step, "checks"), i, check)
-		print_check(check);
+	for (size_t i = 0; i < json_array_size(checks); i++)
+		print_check(json_array_get(checks, i));
 }
 
 static void

@@ -15,7 +15,7 @@
 #define PRINT_END "printf '\\004'\n"
 
 /* Nothing that a lesson asks takes a second. In milliseconds. */
-enum { PATIENCE = 20000 };
+enum { PATIENCE = 10000 };
 
 int
 talk_make(struct talk *talk)

@@ -23,7 +23,7 @@ void talk_parent(struct talk *talk);
 /*
  * Type one command and wait until it has ended.
  * Returns what it has printed, which the caller frees, or NULL: errno ECHILD
- * when the shell has ended, ETIMEDOUT when it is silent for 20 seconds.
+ * when the shell has ended, ETIMEDOUT when it is silent for 10 seconds.
  */
 char *talk_ask(struct talk *talk, const char *command);
 

@@ -28,8 +28,8 @@ Suite *suite_faults(void);
  */
 bool support_have(const char *need, const char *test);
 
-/* The needs that REQUIRE names and that were missing; "" when none. */
-const char *support_missing(void);
+/* How often REQUIRE has named a need that was missing. */
+int support_missing(void);
 
 /* What became of a program. */
 struct run {
@@ -81,7 +81,7 @@ struct session {
 	pid_t guard; /* the process that takes the fingerprints */
 	int terminal;
 	int report; /* the guard writes its findings here */
-	char *seen; /* all that has been printed so far */
+	char *seen; /* all that has been printed so far, or NULL */
 };
 
 /* Start it. Ends the test on failure. */

@@ -180,11 +180,11 @@ is_listed(char *const *list, const char *text)
 START_TEST(original_is_read)
 {
 	static const char *const unapplied[] = {
-		"mounts[2]: the string \"/dev/pts\"",
-		"mounts[3]: the string \"/dev/shm\"",
-		"mounts[4]: the string \"/dev/mqueue\"",
-		"mounts[5]: the string \"/sys\"",
-		"mounts[6]: the string \"/sys/fs/cgroup\"",
+		"mounts[2] \"/dev/pts\"",
+		"mounts[3] \"/dev/shm\"",
+		"mounts[4] \"/dev/mqueue\"",
+		"mounts[5] \"/sys\"",
+		"mounts[6] \"/sys/fs/cgroup\"",
 		"process.capabilities",
 		"process.rlimits",
 		"process.noNewPrivileges",
@@ -460,13 +460,13 @@ static const struct {
 	{"\"network\"", "\"network\", \"path\": \"/proc/1/ns/net\"",
 		"linux.namespaces[1].path"},
 	{"\"destination\": \"/proc\"", "\"destination\": \"/proc2\"",
-		"mounts[0]: the string \"/proc2\""},
+		"mounts[0] \"/proc2\""},
 	{"\"type\": \"proc\"", "\"type\": \"bind\"",
-		"mounts[0]: the string \"/proc\""},
+		"mounts[0] \"/proc\""},
 	{"\"type\": \"proc\"", "\"options\": [\"nosuid\"], \"type\": \"proc\"",
-		"mounts[0]: the string \"/proc\""},
-	{"\"type\": \"proc\",", "", "mounts[0]: the string \"/proc\""},
-	{"\"strictatime\"", "\"noexec\"", "mounts[1]: the string \"/dev\""},
+		"mounts[0] \"/proc\""},
+	{"\"type\": \"proc\",", "", "mounts[0] \"/proc\""},
+	{"\"strictatime\"", "\"noexec\"", "mounts[1] \"/dev\""},
 };
 
 START_TEST(request_is_listed)

@@ -96,21 +96,18 @@ START_TEST(json_is_one_document)
 {
 	struct run run = RUN(lessons[_i], "--json");
 	json_error_t error;
-	json_t *document, *step, *check;
-	size_t i, k;
+	json_t *document, *steps, *list;
 	int checks = 0;
 
 	ck_run(run, 0);
 	document = json_loads(run.out, JSON_REJECT_DUPLICATES, &error);
 	ck_assert_msg(document != NULL, "%s", error.text);
-	json_array_foreach(json_object_get(document, "steps"), i, step)
-	{
-		json_t *list = json_object_get(step, "checks");
-
-		json_array_foreach(list, k, check)
-		{
-			const char *result = json_string_value(
-				json_object_get(check, "result"));
+	steps = json_object_get(document, "steps");
+	for (size_t i = 0; i < json_array_size(steps); i++) {
+		list = json_object_get(json_array_get(steps, i), "checks");
+		for (size_t k = 0; k < json_array_size(list); k++) {
+			const char *result = json_string_value(json_object_get(
+				json_array_get(list, k), "result"));
 
 			ck_assert_str_ne(result, "FAIL");
 			checks += strcmp(result, "ok") == 0;
@@ -504,11 +501,9 @@ END_TEST
 
 START_TEST(a_signal_that_is_caught_is_handed_on)
 {
-	struct session session =
-		support_start((char *const[]){"./lesson01", "sh", "-c",
-			"trap 'echo caught; exit 9' TERM; echo ready;"
-			" while :; do sleep 0.1; done",
-			NULL});
+	struct session session = support_start((char *const[]){"./lesson01",
+		"sh", "-c",
+		"trap 'echo caught; exit 9' TERM; echo ready; read x", NULL});
 
 	support_expect(&session, "ready");
 	ck_assert_int_eq(kill(session.pid, SIGTERM), 0);
@@ -577,8 +572,12 @@ END_TEST
 
 START_TEST(lesson02_refuses_a_bad_bundle)
 {
-	char *dir = strdup("/tmp/nslessons-test-XXXXXX"), *command;
+	const char *tmp = getenv("TMPDIR");
+	char *dir, *command;
 
+	ck_assert_int_ne(
+		asprintf(&dir, "%s/bundle-XXXXXX", tmp == NULL ? "/tmp" : tmp),
+		-1);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	expect_error(RUN("./lesson02", dir), 1, "config.json");
 	expect_error(

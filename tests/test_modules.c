@@ -264,7 +264,7 @@ START_TEST(child_dies_with_its_parent)
 		ck_assert_int_eq(child_end(parent), 128 + SIGKILL);
 		int code = child_wait(-1);
 		ck_assert(code == 128 + SIGKILL ||
-			(!begun && code == DIE_FAILED));
+			  (!begun && code == DIE_FAILED));
 		close(hold[0]);
 	}
 }
