@@ -19,19 +19,21 @@ all: $(LESSONS) bundle
 # The library is one archive: a lesson takes from it what it uses.
 build/libcommon.a: $(COMMON)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
 build/%.o: %.c | build/deps
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo '  cc  $<'
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 build/tests/check: $(TESTS) build/libcommon.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
 # lesson03 is made from lessons/lesson03-setns-exec.c; it runs on the bundle.
 define LESSON
 $(1): build/$(2:.c=.o) build/libcommon.a | bundle
-	$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+	@echo '  ld  $$@'
+	@$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach s,$(SOURCES),$(eval \
 	$(call LESSON,$(firstword $(subst -, ,$(notdir $(s)))),$(s))))

@@ -91,6 +91,16 @@ display_width(const char *text)
 }
 
 int
+display_lines(const char *text)
+{
+	int lines = 0;
+
+	for (; *text != '\0'; text++)
+		lines += *text == '\n';
+	return lines;
+}
+
+int
 display_cut(FILE *out, const char *text, int columns)
 {
 	int cut = display_width(text) > columns;

@@ -24,6 +24,9 @@ char *display_clean(const char *text);
 int display_cut(FILE *out, const char *text, int columns);
 void display_column(FILE *out, const char *text, int columns);
 
+/* How many lines a text has that ends with one. */
+int display_lines(const char *text);
+
 /* How many columns a text takes. */
 int display_width(const char *text);
 

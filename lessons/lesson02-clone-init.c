@@ -24,6 +24,7 @@
 #include "box.h"
 #include "child.h"
 #include "die.h"
+#include "display.h"
 #include "need.h"
 #include "ns.h"
 #include "options.h"
@@ -91,18 +92,6 @@ five_are_new(const struct box *box)
 	report_explain("clone(2), namespaces(7); /proc/%d/ns", box->pid);
 }
 
-static int
-count_lines(const char *text)
-{
-	int lines = 0;
-
-	while ((text = strchr(text, '\n')) != NULL) {
-		text++;
-		lines++;
-	}
-	return lines;
-}
-
 static void
 two_numbers(struct box *box)
 {
@@ -121,7 +110,7 @@ two_numbers(struct box *box)
 	report_equal(1, pids[count - 1], "the last: its PID in the container");
 	report_equal(
 		1, box_ask_number(box, "echo $$"), "echo $$ in the container");
-	report_equal(2, count_lines(ps) - 1, "processes that ps lists");
+	report_equal(2, display_lines(ps) - 1, "processes that ps lists");
 	report_explain("NSpid: proc(5). Only PID 1 and ps are in the new PID"
 		       " namespace.");
 	free(ps);

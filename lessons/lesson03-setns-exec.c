@@ -20,6 +20,7 @@
 #include "box.h"
 #include "child.h"
 #include "die.h"
+#include "display.h"
 #include "gate.h"
 #include "need.h"
 #include "ns.h"
@@ -186,18 +187,6 @@ shared_with_init(pid_t pid, pid_t init, bool pid_too)
 	return shared;
 }
 
-static int
-count_lines(const char *text)
-{
-	int lines = 0;
-
-	while ((text = strchr(text, '\n')) != NULL) {
-		text++;
-		lines++;
-	}
-	return lines;
-}
-
 static void
 before(struct box *box)
 {
@@ -209,7 +198,7 @@ before(struct box *box)
 	report_host("pid:[%lu]", ns_look(box->pid, "pid").ino);
 	report_container("container# /bin/ps -ef");
 	report_container("%s", ps);
-	report_equal(2, count_lines(ps) - 1,
+	report_equal(2, display_lines(ps) - 1,
 		"processes that ps lists: sh and ps itself");
 	free(ps);
 }
@@ -298,8 +287,8 @@ both_inside(struct box *box, pid_t top)
 	report_host("NSpid: %d %d", pids[0], pids[count - 1]);
 	report_container("container# /bin/ps -ef");
 	report_container("%s", ps);
-	report_equal(
-		3, count_lines(ps) - 1, "processes that ps lists: sh, top, ps");
+	report_equal(3, display_lines(ps) - 1,
+		"processes that ps lists: sh, top, ps");
 	report_equal(pids[count - 1], box_ask_number(box, "pidof top"),
 		"the container's pidof top, and NSpid");
 	report_equal(1, box_ask_number(box, "echo $$"), "the init's own $$");
