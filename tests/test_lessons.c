@@ -134,6 +134,7 @@ START_TEST(steps_fit_a_projector)
 	/* strsep, because strtok would drop the empty lines. */
 	for (rest = run.out; (line = strsep(&rest, "\n")) != NULL; lines++) {
 		ck_assert_msg(display_width(line) < 80, "too wide: %s", line);
+		ck_assert_msg(strchr(line, '~') == NULL, "cut off: %s", line);
 		if (strstr(line, "step ") == line + strlen(line) - 8) {
 			ck_assert_int_le(lines, steps == 0 ? 0 : 21);
 			lines = 0;
@@ -268,6 +269,18 @@ START_TEST(exhausted_namespaces_are_named)
 		"cannot run");
 	json_decref(document);
 	free(command);
+	support_run_free(&run);
+}
+END_TEST
+
+/* A user that the user namespace does not map may not make another one. */
+START_TEST(missing_privilege_is_named)
+{
+	struct run run = RUN("unshare", "-U", lessons[_i]);
+
+	ck_run(run, 77);
+	ck_assert_ptr_nonnull(strstr(run.err, "no CAP_SYS_ADMIN"));
+	ck_assert_ptr_nonnull(strstr(run.err, "cure:"));
 	support_run_free(&run);
 }
 END_TEST
@@ -633,6 +646,33 @@ START_TEST(lesson03_enters_a_container)
 }
 END_TEST
 
+/* What runc started, and what runc says of it. The container gets a name and a
+ * state directory of the test's own. */
+START_TEST(lesson03_enters_a_container_of_runc)
+{
+	struct run run = RUN("sh", "-ec",
+		"d=$(mktemp -d)\n"
+		"r=\"runc --root $d/state\"\n"
+		"scripts/build-bundle --no-terminal $d/bundle >&2\n"
+		"sed -i 's/\"sh\"/\"sleep\", \"1000\"/' $d/bundle/config.json\n"
+		"$r run -d -b $d/bundle --pid-file $d/pid test-$$ </dev/null\n"
+		"trap '$r delete -f test-'$$'; rm -r $d' EXIT\n"
+		"pid=$(cat $d/pid)\n"
+		"./lesson03 -t $pid -a hostname\n"
+		"for type in cgroup ipc mnt net pid time user uts; do\n"
+		"  test \"$(./lesson03 -t $pid readlink /proc/self/ns/$type)\""
+		" = \"$(readlink /proc/$pid/ns/$type)\"\n"
+		"done\n"
+		"./lesson03 -t $pid ps | grep -c -v PID\n"
+		"./lesson04 $$ $pid | grep -c ' B$'\n");
+
+	ck_run(run, 0);
+	/* Our ps and its sleep; and the five types that runc has made. */
+	ck_assert_str_eq(run.out, "nslessons\n2\n5\n");
+	support_run_free(&run);
+}
+END_TEST
+
 /* Without pidfds (before Linux 5.3) and without setns by them (before 5.8). */
 START_TEST(lesson03_enters_by_links)
 {
@@ -687,6 +727,21 @@ START_TEST(dead_pids_are_refused)
 		RUN("./lesson03", "-t", text, "true"), 1, "no such process");
 	expect_error(RUN("./lesson04", text), 1, "no such process");
 	free(text);
+}
+END_TEST
+
+/* kthreadd is in the first namespaces; who may look at it can enter. */
+START_TEST(kernel_threads_are_processes)
+{
+	int code = geteuid() == 0 ? 0 : 1;
+	struct run table = RUN("./lesson04", "2");
+	struct run entered = RUN("./lesson03", "-t", "2", "true");
+
+	ck_run(table, code);
+	ck_run(entered, code);
+	ck_assert(code == 0 || strstr(entered.err, "EACCES") != NULL);
+	support_run_free(&table);
+	support_run_free(&entered);
 }
 END_TEST
 
@@ -867,6 +922,9 @@ add_common(Suite *suite)
 	if (HAVE("exhausted_namespaces", "userns", "unshare"))
 		tcase_add_loop_test(
 			all, exhausted_namespaces_are_named, 0, LESSONS);
+	if (HAVE("missing_privilege", "userns", "unshare"))
+		tcase_add_loop_test(
+			all, missing_privilege_is_named, 0, LESSONS);
 	if (HAVE("missing_proc", "userns", "unshare"))
 		tcase_add_loop_test(all, missing_proc_is_named, 0, LESSONS);
 }
@@ -907,6 +965,12 @@ add_tools(Suite *suite)
 	tcase_add_test(tools, a_pid_that_dies_meanwhile_is_no_crash);
 	tcase_add_test(tools, lesson04_shows_who_is_with_whom);
 	tcase_add_test(tools, lesson05_shows_its_own_processes);
+	if (HAVE("lesson03_enters_a_container_of_runc", "root", "runc"))
+		tcase_add_test(tools, lesson03_enters_a_container_of_runc);
+	if (access("/proc/2/ns", F_OK) == 0)
+		tcase_add_test(tools, kernel_threads_are_processes);
+	else
+		printf("SKIP kernel_threads_are_processes: none is seen\n");
 	if (HAVE("lesson03_enters_by_links", "strace"))
 		tcase_add_loop_test(tools, lesson03_enters_by_links, 0, 2);
 }
