@@ -133,11 +133,9 @@ ask(struct box *box, const char *format, va_list arguments)
 
 	if (vasprintf(&command, format, arguments) == -1)
 		die("malloc");
-	answer = talk_ask(&box->talk, command);
-	if (answer == NULL)
-		die_plain(DIE_FAILED, "the container's shell %s at `%s`",
-			errno == ECHILD ? "has ended" : "does not answer",
-			command);
+	if (talk_ask(&box->talk, command, &answer) == -1)
+		die("talk to the container's shell (it printed: %.500s)",
+			answer);
 	free(command);
 	return answer;
 }

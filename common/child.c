@@ -19,7 +19,7 @@ child_self(void)
 {
 	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 
-	if (fd == -1)
+	if (fd == -1 && errno != ENOSYS && errno != EPERM)
 		die("pidfd_open");
 	return fd;
 }
@@ -32,7 +32,8 @@ child_begin(int parent)
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
 		die("prctl PR_SET_PDEATHSIG");
-	/* A pidfd can be read from when its process has ended. */
+	/* A pidfd can be read from when its process has ended; poll passes over
+	 * a descriptor of -1. */
 	if (poll(&dead, 1, 0) != 0)
 		_exit(DIE_FAILED);
 	sigemptyset(&none);
@@ -144,13 +145,13 @@ signal_child(pid_t pid, int signal)
 }
 
 /*
- * A signal that the child does not catch is dropped by the kernel if the child
- * is PID 1 of a PID namespace; then we kill it. A shell may catch the signal
+ * A signal that a PID 1 does not handle is dropped by the kernel; then we kill
+ * the child. A shell may catch the signal
  * and, before it has acted, become a command that does not: so we look again
  * for a second.
  */
 int
-child_follow(pid_t pid)
+child_follow(pid_t pid, bool is_init)
 {
 	enum { LOOKS = 10 };
 	const struct timespec tenth = {.tv_nsec = 100000000};
@@ -174,7 +175,7 @@ child_follow(pid_t pid)
 			if (info.si_code != SI_KERNEL)
 				signal_child(pid, came);
 		}
-		if (looks > 0 && !proc_catches(pid, came)) {
+		if (is_init && looks > 0 && !proc_handles(pid, came)) {
 			ended_by = came;
 			looks = 1;
 			signal_child(pid, SIGKILL);

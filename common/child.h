@@ -5,13 +5,15 @@
 #ifndef COMMON_CHILD_H
 #define COMMON_CHILD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
  * To be called before the fork: a file descriptor that stands for the calling
- * process (pidfd_open(2), Linux 5.3). The child gives it to child_begin, which
- * must know whether its parent still lives; getppid(2) cannot tell, because it
- * is 0 for a parent in another PID namespace. Ends by die.
+ * process (pidfd_open(2), Linux 5.3), or -1 where there is none. The child
+ * gives it to child_begin, which must know whether its parent still lives;
+ * getppid(2) cannot tell, because it is 0 for a parent in another PID
+ * namespace. Ends by die.
  */
 int child_self(void);
 
@@ -53,12 +55,13 @@ int child_wait_exec(int fd);
  * Run a command for the reader as a shell does. child_follow_begin blocks the
  * signals before the fork; child_follow waits for the child, hands on what it
  * catches of SIGINT, SIGQUIT, SIGTERM and SIGHUP, and takes the terminal back
- * in the end. A child that does not catch the signal is killed: the kernel
- * drops such a signal when it is sent to the PID 1 of a PID namespace
- * (pid_namespaces(7)), and the reader would wait in vain.
+ * in the end.
+ * is_init: the child is PID 1 of a PID namespace. The kernel drops a signal
+ * that a PID 1 neither catches nor ignores (pid_namespaces(7)), and the reader
+ * would wait in vain; so such a child is killed.
  * Returns the exit code of the child, or 128+signal. Ends by die.
  */
 void child_follow_begin(void);
-int child_follow(pid_t pid);
+int child_follow(pid_t pid, bool is_init);
 
 #endif

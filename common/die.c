@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "display.h"
+
 #define NAME(error)           \
 	{                     \
 		error, #error \
@@ -16,6 +18,7 @@ static const struct {
 	int error;
 	const char *name;
 } names[] = {
+	NAME(E2BIG),
 	NAME(EACCES),
 	NAME(EAGAIN),
 	NAME(EBADF),
@@ -33,6 +36,7 @@ static const struct {
 	NAME(EMFILE),
 	NAME(ENAMETOOLONG),
 	NAME(ENFILE),
+	NAME(ENOBUFS),
 	NAME(ENODEV),
 	NAME(ENOENT),
 	NAME(ENOEXEC),
@@ -47,6 +51,7 @@ static const struct {
 	NAME(EOVERFLOW),
 	NAME(EPERM),
 	NAME(EPIPE),
+	NAME(EPROTONOSUPPORT),
 	NAME(EROFS),
 	NAME(ESRCH),
 	NAME(ETIMEDOUT),
@@ -83,10 +88,19 @@ static const struct {
 		"the caller has no CAP_SYS_ADMIN, or the seccomp filter of a"
 		" container forbids the call",
 		"run it as root; in Docker add --cap-add SYS_ADMIN"},
-	{"clone3", "", EPERM,
+	{"clone", "", EPERM,
 		"the caller has no CAP_SYS_ADMIN, or the seccomp filter of a"
 		" container forbids the call",
 		"run it as root; in Docker add --cap-add SYS_ADMIN"},
+	{"", "", EMFILE, "the limit on open files is reached",
+		"ulimit -n 1024"},
+	{"pidfd_open", "", ENOENT, "the number is that of a thread",
+		"name its process: Tgid in /proc/NUMBER/status"},
+	{"pidfd_open", "", EINVAL, "the number is that of a thread",
+		"name its process: Tgid in /proc/NUMBER/status"},
+	{"mount", "private", EINVAL,
+		"the root directory is no mount point, as in a chroot",
+		"run it outside the chroot"},
 	{"pidfd_open", "", ESRCH, "there is no such process",
 		"ps -e shows the processes that you may see"},
 	{"setns", "", EPERM,
@@ -101,14 +115,14 @@ static const struct {
 		"a limit on the number of namespaces is reached, or they are"
 		" nested 32 deep",
 		"sysctl user (look for the max_*_namespaces that is too small)"},
-	{"clone3", "", ENOSPC,
+	{"clone", "", ENOSPC,
 		"a limit on the number of namespaces is reached, or they are"
 		" nested 32 deep",
 		"sysctl user (look for the max_*_namespaces that is too small)"},
 	{"unshare", "", EINVAL,
 		"this kernel was built without that type of namespace",
 		"ls /proc/self/ns shows the types that it has"},
-	{"clone3", "", EINVAL,
+	{"clone", "", EINVAL,
 		"this kernel was built without one of these types of namespace",
 		"ls /proc/self/ns shows the types that it has"},
 	{"fork", "", ENOMEM,
@@ -159,19 +173,29 @@ die_hint(const char *message, int error, const char **cause, const char **cure)
 	return 0;
 }
 
+/* What others have named must not reach the terminal as a command. */
+static char *
+format_clean(const char *format, va_list arguments)
+{
+	char *text, *clean;
+
+	if (vasprintf(&text, format, arguments) == -1)
+		_exit(DIE_FAILED);
+	clean = display_clean(text);
+	free(text);
+	return clean;
+}
+
 void
 die(const char *format, ...)
 {
 	int error = errno;
 	const char *cause, *cure;
-	char *message = NULL;
 	va_list arguments;
 
 	va_start(arguments, format);
-	if (vasprintf(&message, format, arguments) == -1)
-		_exit(DIE_FAILED);
+	char *message = format_clean(format, arguments);
 	va_end(arguments);
-
 	fprintf(stderr, "%s: %s: %s (%s)\n", program_invocation_short_name,
 		message, die_errno_name(error), strerror(error));
 	if (die_hint(message, error, &cause, &cure))
@@ -184,10 +208,9 @@ die_plain(int code, const char *format, ...)
 {
 	va_list arguments;
 
-	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	char *message = format_clean(format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, message);
 	_exit(code);
 }

@@ -72,6 +72,15 @@ count_descriptors(void)
 	return count;
 }
 
+static bool
+has_no_child(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 &&
+	       errno == ECHILD;
+}
+
 int
 host_take(struct host *host, pid_t pid)
 {
@@ -82,6 +91,7 @@ host_take(struct host *host, pid_t pid)
 	host->cgroup = proc_read(NS_SELF, "cgroup");
 	host->cgroups = our_cgroups(pid);
 	host->descriptors = count_descriptors();
+	host->alone = has_no_child();
 	/* A link that this kernel does not have stays 0 both times. */
 	for (int i = 0; i < NS_LINKS; i++)
 		if (ns_get(NS_SELF, ns_links[i], &host->links[i]) == -1 &&
@@ -127,8 +137,6 @@ host_difference(const struct host *before, const struct host *after)
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
-	int status;
-	pid_t child;
 
 	if (out == NULL)
 		die("open_memstream");
@@ -142,8 +150,7 @@ host_difference(const struct host *before, const struct host *after)
 	if (before->descriptors != after->descriptors)
 		fprintf(out, "file descriptors: %d open, before %d\n",
 			after->descriptors, before->descriptors);
-	child = waitpid(-1, &status, WNOHANG);
-	if (child != -1)
+	if (before->alone && !after->alone)
 		fprintf(out, "processes: a child is left\n");
 	if (fclose(out) == EOF)
 		die("fclose");

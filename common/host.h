@@ -5,6 +5,8 @@
 #ifndef COMMON_HOST_H
 #define COMMON_HOST_H
 
+#include <stdbool.h>
+
 #include "ns.h"
 
 struct host {
@@ -13,6 +15,7 @@ struct host {
 	char *cgroups;		      /* those named nslessons-PID */
 	struct ns_id links[NS_LINKS]; /* our own namespaces */
 	int descriptors;	      /* how many are open */
+	bool alone;		      /* we have no child, living or dead */
 };
 
 /*
@@ -25,8 +28,8 @@ struct host {
 int host_take(struct host *host, pid_t pid);
 
 /*
- * Compare two fingerprints, and look for a process that is still there: the
- * calling process must have no child left, living or dead.
+ * Compare two fingerprints. A child is a change only if there was none before:
+ * who becomes a lesson by exec may have had some.
  * Returns NULL when the host is unchanged, else a text that says what has
  * changed, one line each. The caller frees it.
  */

@@ -1,6 +1,7 @@
 #include "need.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,27 +33,52 @@ need_proc(void)
 			"start this one with `unshare -pf --mount-proc`");
 }
 
-/* A user namespace that cannot be left again is no experiment to make on
- * ourselves: a child tries it first, maps and all. */
+/*
+ * Let a child try something. The child may be changed by it for ever; we are
+ * not. Returns 0, the errno of the failure, or -1 when the child has ended by
+ * die, which has said why.
+ */
 static int
-try_user_namespace(void)
+try_in_child(int (*try)(int), int argument)
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int parent = child_self();
-	pid_t pid = fork();
+	int parent = child_self(), news[2], error = -1;
 
+	if (pipe2(news, O_CLOEXEC) == -1)
+		die("pipe2");
+	pid_t pid = fork();
 	if (pid == -1)
 		die("fork");
 	if (pid == 0) {
 		child_begin(parent);
-		if (unshare(CLONE_NEWUSER) == -1)
-			die("unshare CLONE_NEWUSER");
-		idmap_root(NS_SELF, uid, gid);
+		error = try(argument);
+		if (write(news[1], &error, sizeof(error)) == -1)
+			die("write news");
 		_exit(0);
 	}
+	close(news[1]);
+	if (read(news[0], &error, sizeof(error)) == -1)
+		die("read news");
+	close(news[0]);
 	close(parent);
-	return child_wait(pid);
+	if (child_wait(pid) > 128)
+		die_plain(
+			DIE_FAILED, "a child that tried something was killed");
+	return error;
+}
+
+/* A user namespace cannot be left again, so a child tries it first, with its
+ * maps: it may be that it can be made and not be used. */
+static int
+try_user_namespace(int unused)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	(void)unused;
+	if (unshare(CLONE_NEWUSER) == -1)
+		die("unshare CLONE_NEWUSER");
+	idmap_root(NS_SELF, uid, gid);
+	return 0;
 }
 
 void
@@ -63,7 +89,7 @@ need_privilege(void)
 
 	if (caps_have(CAP_SYS_ADMIN))
 		return;
-	if (try_user_namespace() != 0)
+	if (try_in_child(try_user_namespace, 0) != 0)
 		report_cannot("no CAP_SYS_ADMIN, and no user namespace either"
 			      " (see the line above)",
 			"run it as root: sudo ./lessonNN");
@@ -83,6 +109,9 @@ cannot_call(const char *call, int error)
 	const char *cure = "scripts/doctor tells what it can do";
 	char *reason;
 
+	/* The child that tried it has said why. */
+	if (error == -1)
+		_exit(DIE_FAILED);
 	die_hint(call, error, &cause, &cure);
 	if (asprintf(&reason, "%s: %s (%s): %s", call, die_errno_name(error),
 		    strerror(error), cause) == -1)
@@ -110,64 +139,46 @@ try_namespace(int flag)
 void
 need_namespaces(int flags)
 {
-	int parent = child_self();
-
 	for (int i = 0; i < NS_TYPES; i++) {
+		const struct ns_type *type = &ns_types[i];
 		char *call;
 
-		if ((flags & ns_types[i].flag) == 0)
+		if ((flags & type->flag) == 0)
 			continue;
-		pid_t pid = fork();
-		if (pid == -1)
-			die("fork");
-		if (pid == 0) {
-			child_begin(parent);
-			_exit(try_namespace(ns_types[i].flag));
-		}
-		int error = child_wait(pid);
-		if (asprintf(&call, "unshare %s", ns_types[i].macro) == -1)
+		if (asprintf(&call, "unshare %s", type->macro) == -1)
 			die("malloc");
+		int error = try_in_child(try_namespace, type->flag);
 		if (error != 0)
 			cannot_call(call, error);
 		free(call);
 	}
-	close(parent);
 }
 
-/* Runs as the child of a process that has done unshare: as PID 1. */
+/* As PID 1: only the child of a process that has done unshare is that. */
 static int
-try_mount_proc(void)
+try_mount(int unused)
 {
+	(void)unused;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
 		mount("proc", "/proc", "proc", 0, NULL) == -1)
 		return errno;
 	return 0;
 }
 
+static int
+try_mount_proc(int unused)
+{
+	(void)unused;
+	if (unshare(CLONE_NEWPID | CLONE_NEWNS) == -1)
+		return errno;
+	return try_in_child(try_mount, 0);
+}
+
 void
 need_mount_proc(void)
 {
-	int parent = child_self();
-	pid_t pid = fork();
+	int error = try_in_child(try_mount_proc, 0);
 
-	if (pid == -1)
-		die("fork");
-	if (pid == 0) {
-		child_begin(parent);
-		int self = child_self();
-		if (unshare(CLONE_NEWPID | CLONE_NEWNS) == -1)
-			_exit(errno);
-		pid = fork();
-		if (pid == -1)
-			_exit(errno);
-		if (pid == 0) {
-			child_begin(self);
-			_exit(try_mount_proc());
-		}
-		_exit(child_wait(pid));
-	}
-	close(parent);
-	int error = child_wait(pid);
 	if (error != 0)
 		cannot_call("mount proc", error);
 }

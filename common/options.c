@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "die.h"
+#include "display.h"
 #include "proc.h"
 
 struct options options;
@@ -75,12 +76,15 @@ void
 options_wrong(const struct lesson *lesson, const char *format, ...)
 {
 	va_list arguments;
+	char *text;
 
-	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	if (vasprintf(&text, format, arguments) == -1)
+		die("malloc");
 	va_end(arguments);
-	fprintf(stderr, "\nTry `%s --help`.\n", lesson->number);
+	char *clean = display_clean(text);
+	fprintf(stderr, "%s: %s\nTry `%s --help`.\n",
+		program_invocation_short_name, clean, lesson->number);
 	_exit(DIE_USAGE);
 }
 
@@ -144,6 +148,18 @@ need_terminal(const struct lesson *lesson)
 	close(terminal);
 }
 
+/* A closed standard stream would be the next file that we open. These give
+ * EBADF, as a closed one does: 0 cannot be read, 1 and 2 cannot be written. */
+static void
+fill_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 &&
+			open("/dev/null",
+				fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == -1)
+			_exit(DIE_FAILED);
+}
+
 int
 options_parse(const struct lesson *lesson, int argc, char **argv)
 {
@@ -152,6 +168,8 @@ options_parse(const struct lesson *lesson, int argc, char **argv)
 	char letters[2 * MOST_OPTIONS + 2] = "+";
 	int count, found;
 
+	fill_standard_streams();
+	opterr = 0;
 	/* For the width of characters; without the locale, all is ASCII. */
 	setlocale(LC_CTYPE, "");
 	count = append(lesson->own, entries, longs, letters, 0);
@@ -160,10 +178,11 @@ options_parse(const struct lesson *lesson, int argc, char **argv)
 		const struct option_entry *entry =
 			find_entry(entries, count, found);
 
-		if (entry == NULL) {
-			fprintf(stderr, "Try `%s --help`.\n", lesson->number);
-			_exit(DIE_USAGE);
-		}
+		if (entry == NULL)
+			options_wrong(lesson,
+				"`%s`: no such option, or its argument is"
+				" missing or one too many",
+				argv[optind - 1]);
 		if (entry->flag != NULL)
 			*entry->flag = true;
 		if (entry->value != NULL)
@@ -174,8 +193,10 @@ options_parse(const struct lesson *lesson, int argc, char **argv)
 	if (version)
 		printf("%s (%s) %s\n", lesson->number, OPTIONS_PROJECT,
 			OPTIONS_VERSION);
+	if ((help || version) && fflush(stdout) == EOF)
+		die("write standard output");
 	if (help || version)
-		exit(fflush(stdout) == EOF ? DIE_FAILED : 0);
+		exit(0);
 	options.color = want_color(lesson);
 	if (options.step || options.hold)
 		need_terminal(lesson);

@@ -141,20 +141,29 @@ proc_name(pid_t pid)
 {
 	char *name = proc_read(pid, "comm");
 
-	if (name != NULL)
-		name[strcspn(name, "\n")] = '\0';
+	/* The kernel ends it with a newline; it may hold others. */
+	char *end = name == NULL ? NULL : strrchr(name, '\n');
+	if (end != NULL)
+		*end = '\0';
 	return name;
 }
 
-bool
-proc_catches(pid_t pid, int signal)
+static bool
+has_signal(pid_t pid, const char *field, int signal)
 {
-	char *mask = proc_status(pid, "SigCgt");
-	bool caught = mask != NULL &&
-		      ((strtoull(mask, NULL, 16) >> (signal - 1)) & 1) != 0;
+	char *mask = proc_status(pid, field);
+	bool has = mask != NULL &&
+		   ((strtoull(mask, NULL, 16) >> (signal - 1)) & 1) != 0;
 
 	free(mask);
-	return caught;
+	return has;
+}
+
+bool
+proc_handles(pid_t pid, int signal)
+{
+	return has_signal(pid, "SigCgt", signal) ||
+	       has_signal(pid, "SigIgn", signal);
 }
 
 char
@@ -209,7 +218,9 @@ proc_parse_pid(const char *text, pid_t *pid)
 
 	errno = 0;
 	long number = strtol(text, &end, 10);
-	if (end == text || *end != '\0') {
+	/* strtol takes blanks and a sign before the number. */
+	if (strchr("-0123456789", text[0]) == NULL || end == text ||
+		*end != '\0') {
 		errno = EINVAL;
 		return -1;
 	}

@@ -40,8 +40,9 @@ int proc_parse_start_time(const char *stat, unsigned long long *ticks);
  * errno. */
 char *proc_name(pid_t pid);
 
-/* Does the process catch that signal? (SigCgt). False if it is gone. */
-bool proc_catches(pid_t pid, int signal);
+/* Does the process catch that signal, or ignore it? (SigCgt and SigIgn). False
+ * if it is gone. */
+bool proc_handles(pid_t pid, int signal);
 
 /* Its state, one letter as in ps(1): 'Z' has ended but was not waited for.
  * Returns 0 when there is no such process. */

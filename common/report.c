@@ -449,7 +449,8 @@ print_summary(const char *changes)
 			changes == NULL ? "unchanged" : "CHANGED");
 	}
 	if (changes != NULL)
-		printf("%s", changes);
+		printf("%s(by this lesson, or by another program meanwhile)\n",
+			changes);
 	flush();
 }
 

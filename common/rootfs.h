@@ -12,12 +12,13 @@
  * that is alone in a new mount namespace, and that is PID 1 of a new PID
  * namespace or its descendant: the new /proc shows that one.
  *
- * The mount points proc and dev are looked up inside the directory, and a
- * symbolic link there is refused: it cannot lead a mount elsewhere
- * (openat2(2), Linux 5.6).
+ * The mount points proc and dev are looked up inside the directory. A symbolic
+ * link is refused there and in the path of the directory itself: it cannot
+ * lead a mount elsewhere, not even one that is put there meanwhile
+ * (openat2(2), Linux 5.6; open_tree and move_mount, Linux 5.2).
  *
- * rootfs: an absolute path. readonly: make the root read-only in the end.
- * Ends by die.
+ * rootfs: an absolute path without symbolic links. readonly: make the root
+ * read-only in the end. Ends by die.
  */
 void rootfs_enter(const char *rootfs, bool readonly);
 

@@ -48,6 +48,15 @@ fill_column(struct column *column, pid_t pid)
 	return whole;
 }
 
+/* A to Z, a to z; those beyond have none. */
+static char
+letter_after(char letter)
+{
+	if (letter == 'Z')
+		return 'a';
+	return letter == 'z' || letter == '-' ? '-' : (char)(letter + 1);
+}
+
 /* Equal namespaces in a row get the same letter, A for the first. */
 static void
 set_letters(struct column *columns, int count)
@@ -66,8 +75,8 @@ set_letters(struct column *columns, int count)
 					columns[same].letters[row];
 			else
 				columns[i].letters[row] = next;
-			if (same == i && id.ino != 0 && next < 'Z')
-				next++;
+			if (same == i && id.ino != 0)
+				next = letter_after(next);
 		}
 	}
 }

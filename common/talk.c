@@ -8,14 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Ends an answer: no command that a lesson types prints this byte. */
 #define END_BYTE '\004'
 #define PRINT_END "printf '\\004'\n"
 
-/* Nothing that a lesson asks takes a second. In milliseconds. */
-enum { PATIENCE = 10000 };
+/* Nothing that a lesson asks takes a second, or fills a screen. */
+enum { PATIENCE = 10000 /* ms */, LONGEST = 1 << 20 /* bytes */ };
 
 int
 talk_make(struct talk *talk)
@@ -55,36 +56,64 @@ type(int fd, const char *text)
 	return -1;
 }
 
-char *
-talk_ask(struct talk *talk, const char *command)
+/* Milliseconds on a clock that nobody sets. */
+static long long
+now(void)
 {
-	char *answer = NULL, bytes[4096];
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
+}
+
+/* Read until the end of an answer. The shell prints nothing more until it is
+ * asked again. Returns 0, or an errno. */
+static int
+listen_to(int fd, FILE *out)
+{
+	const long long deadline = now() + PATIENCE;
 	size_t size = 0;
-	bool ended = false;
-	ssize_t n = 1;
+	char bytes[4096];
 
-	if (type(talk->to[1], command) == -1 ||
-		type(talk->to[1], "\n" PRINT_END) == -1)
-		return NULL;
-	FILE *out = open_memstream(&answer, &size);
-	if (out == NULL)
-		return NULL;
-	/* The shell prints nothing more until it is asked again. */
-	while (!ended && n > 0) {
-		struct pollfd ready = {.fd = talk->from[0], .events = POLLIN};
+	for (;;) {
+		struct pollfd ready = {.fd = fd, .events = POLLIN};
+		long long left = deadline - now();
 
-		if (poll(&ready, 1, PATIENCE) != 1)
-			break;
-		n = read(talk->from[0], bytes, sizeof(bytes));
-		ended = n > 0 && bytes[n - 1] == END_BYTE;
-		if (n > 0)
-			fwrite(bytes, 1, n - ended, out);
+		if (left <= 0 || poll(&ready, 1, (int)left) != 1)
+			return ETIMEDOUT;
+		ssize_t n = read(fd, bytes, sizeof(bytes));
+		if (n <= 0)
+			return ECHILD;
+		bool ended = bytes[n - 1] == END_BYTE;
+		fwrite(bytes, 1, n - ended, out);
+		if (ended)
+			return 0;
+		size += n;
+		if (size > LONGEST)
+			return EFBIG;
 	}
-	if (fclose(out) == 0 && ended)
-		return answer;
-	free(answer);
-	errno = n == 0 ? ECHILD : ETIMEDOUT;
-	return NULL;
+}
+
+int
+talk_ask(struct talk *talk, const char *command, char **answer)
+{
+	size_t size = 0;
+	FILE *out = open_memstream(answer, &size);
+
+	if (out == NULL)
+		return -1;
+	int error = ECHILD;
+	if (type(talk->to[1], command) == 0 &&
+		type(talk->to[1], "\n" PRINT_END) == 0)
+		error = 0;
+	/* A shell that has ended may have said why. */
+	int heard = listen_to(talk->from[0], out);
+	if (error == 0)
+		error = heard;
+	if (fclose(out) == EOF)
+		return -1;
+	errno = error;
+	return error == 0 ? 0 : -1;
 }
 
 void

@@ -22,10 +22,11 @@ void talk_parent(struct talk *talk);
 
 /*
  * Type one command and wait until it has ended.
- * Returns what it has printed, which the caller frees, or NULL: errno ECHILD
- * when the shell has ended, ETIMEDOUT when it is silent for 10 seconds.
+ * *answer is what it has printed, also when that is not all; the caller frees
+ * it. Returns 0, or -1 with errno: ECHILD when the shell has ended, ETIMEDOUT
+ * when it takes 10 seconds, EFBIG when it prints more than 1 MiB.
  */
-char *talk_ask(struct talk *talk, const char *command);
+int talk_ask(struct talk *talk, const char *command, char **answer);
 
 /* Close the parent's ends; the shell reads the end of its input. */
 void talk_close(struct talk *talk);

@@ -216,7 +216,7 @@ run_command(char **argv)
 		child_begin(parent);
 		child_exec(argv);
 	}
-	return child_follow(pid);
+	return child_follow(pid, true);
 }
 
 int

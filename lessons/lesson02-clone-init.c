@@ -158,7 +158,7 @@ run_bundle(char **argv)
 		child_begin(parent);
 		box_init(&bundle, argv[1] == NULL ? NULL : argv + 1);
 	}
-	int code = child_follow(pid);
+	int code = child_follow(pid, true);
 	bundle_free(&bundle);
 	return code;
 }

@@ -10,6 +10,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +97,19 @@ enter_by_links(pid_t pid, int flags)
 		}
 }
 
+/* In another user namespace we are its root, where it has mapped one: else it
+ * is EINVAL. Groups can be dropped unless setgroups is denied there. */
+static void
+become_root(void)
+{
+	if (setgroups(0, NULL) == -1 && errno != EPERM)
+		die("setgroups");
+	if (setgid(0) == -1 && errno != EINVAL)
+		die("setgid 0");
+	if (setuid(0) == -1 && errno != EINVAL)
+		die("setuid 0");
+}
+
 /*
  * Join the namespaces of a process. A pidfd stands for the process, so it
  * cannot be mistaken for a later one with the same PID; -1 on a kernel that
@@ -112,11 +127,8 @@ enter(int pidfd, pid_t pid, int flags)
 		die("setns to all namespaces of %d", pid);
 	if (!by_pidfd)
 		enter_by_links(pid, flags);
-	/* In another user namespace we are its root, if it has mapped one;
-	 * else this is EINVAL. */
-	if ((flags & CLONE_NEWUSER) != 0 &&
-		(setgid(0) == -1 || setuid(0) == -1) && errno != EINVAL)
-		die("setuid 0");
+	if ((flags & CLONE_NEWUSER) != 0)
+		become_root();
 	return by_pidfd;
 }
 
@@ -134,15 +146,15 @@ struct turns {
 static void
 command(int parent)
 {
-	char *top[] = {"top", "-b", NULL};
+	char *top[] = {"/bin/top", "-b", NULL};
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	child_begin(parent);
 	if (nothing == -1)
 		die("open /dev/null");
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (dup2(nothing, fd) == -1)
-			die("dup2");
+	if (dup2(nothing, STDIN_FILENO) == -1 ||
+		dup2(nothing, STDOUT_FILENO) == -1)
+		die("dup2");
 	child_exec(top);
 }
 
@@ -253,7 +265,7 @@ after_exec(const struct box *box, struct turns *turns)
 	pid_t pid, pids[PROC_LEVELS];
 
 	report_step("A19 A22", "It has a child, and the child becomes top -b.");
-	report_ask("fork(); in the child: execvp(\"top\", ...)");
+	report_ask("fork(); in the child: execve(\"/bin/top\", ...)");
 	if (gate_open(&turns->fork) == -1 ||
 		read(turns->news[0], &pid, sizeof(pid)) != sizeof(pid) ||
 		child_wait_exec(turns->news[0]) == -1)
@@ -301,7 +313,7 @@ run_command(char **argv)
 {
 	pid_t pid = options_pid(&lesson, target);
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	char *shell[] = {"sh", NULL};
+	char *shell[] = {"/bin/sh", NULL};
 
 	if (pidfd == -1 && errno != ENOSYS)
 		die("pidfd_open %d", pid);
@@ -312,7 +324,12 @@ run_command(char **argv)
 			pid);
 	int parent = child_self();
 	child_follow_begin();
-	enter(pidfd, pid, different(pid));
+	int flags = different(pid);
+	/* If it has ended meanwhile, its PID may be another process's now. */
+	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+	if (poll(&ended, 1, 0) != 0)
+		die_plain(DIE_FAILED, "%d has ended", pid);
+	enter(pidfd, pid, flags);
 	pid_t child = fork();
 	if (child == -1)
 		die("fork");
@@ -321,7 +338,7 @@ run_command(char **argv)
 		child_close_fds();
 		child_exec(argv[0] == NULL ? shell : argv);
 	}
-	return child_follow(child);
+	return child_follow(child, false);
 }
 
 int

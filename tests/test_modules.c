@@ -111,13 +111,13 @@ START_TEST(proc_knows_a_process)
 
 	if (pid == 0) {
 		child_begin(parent);
-		prctl(PR_SET_NAME, "a) b (c\n");
+		prctl(PR_SET_NAME, "a) b\n(c");
 		raise(SIGSTOP);
 		_exit(0);
 	}
 	ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
 	char *name = proc_name(pid);
-	ck_assert_str_eq(name, "a) b (c");
+	ck_assert_str_eq(name, "a) b\n(c");
 	free(name);
 	ck_assert_int_ge(proc_nspids(pid, pids), 1);
 	ck_assert_int_eq(pids[0], pid);
@@ -132,7 +132,7 @@ START_TEST(proc_knows_a_process)
 	ck_assert_int_eq(proc_start_time(pid, &ours), -1);
 	ck_assert_ptr_null(proc_name(pid));
 	ck_assert_int_eq(proc_state(pid), 0);
-	ck_assert(!proc_catches(pid, SIGINT));
+	ck_assert(!proc_handles(pid, SIGINT));
 }
 END_TEST
 
@@ -142,13 +142,15 @@ nothing(int signal)
 	(void)signal;
 }
 
-START_TEST(proc_knows_what_is_caught)
+START_TEST(proc_knows_what_is_handled)
 {
-	ck_assert(!proc_catches(NS_SELF, SIGUSR1));
+	ck_assert(!proc_handles(NS_SELF, SIGUSR1));
 	signal(SIGUSR1, nothing);
-	ck_assert(proc_catches(NS_SELF, SIGUSR1));
+	ck_assert(proc_handles(NS_SELF, SIGUSR1));
 	signal(SIGUSR1, SIG_IGN);
-	ck_assert(!proc_catches(NS_SELF, SIGUSR1));
+	ck_assert(proc_handles(NS_SELF, SIGUSR1));
+	signal(SIGUSR1, SIG_DFL);
+	ck_assert(!proc_handles(NS_SELF, SIGUSR1));
 }
 END_TEST
 
@@ -181,6 +183,8 @@ START_TEST(proc_parses_pids)
 	ck_assert_int_eq(proc_parse_pid("", &pid), -1);
 	ck_assert_int_eq(errno, EINVAL);
 	ck_assert_int_eq(proc_parse_pid("12 ", &pid), -1);
+	ck_assert_int_eq(proc_parse_pid(" 12", &pid), -1);
+	ck_assert_int_eq(proc_parse_pid("+12", &pid), -1);
 	ck_assert_int_eq(proc_parse_pid("99999999999999999999", &pid), -1);
 }
 END_TEST
@@ -270,6 +274,29 @@ START_TEST(child_dies_with_its_parent)
 }
 END_TEST
 
+/* A hostile shell: it prints for ever. */
+START_TEST(talk_gives_up)
+{
+	struct talk talk;
+	char *answer;
+
+	ck_assert_int_eq(talk_make(&talk), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (talk_child(&talk) == -1)
+			_exit(3);
+		execlp("yes", "yes", NULL);
+		_exit(4);
+	}
+	talk_parent(&talk);
+	ck_assert_int_eq(talk_ask(&talk, "echo", &answer), -1);
+	ck_assert_int_eq(errno, EFBIG);
+	free(answer);
+	child_end(pid);
+	talk_close(&talk);
+}
+END_TEST
+
 START_TEST(talk_asks_a_shell)
 {
 	struct talk talk;
@@ -284,13 +311,20 @@ START_TEST(talk_asks_a_shell)
 		_exit(4);
 	}
 	talk_parent(&talk);
-	answer = talk_ask(&talk, "echo one; echo two >&2; printf three");
+	ck_assert_int_eq(talk_ask(&talk, "echo one; echo two >&2; printf three",
+				 &answer),
+		0);
 	ck_assert_str_eq(answer, "one\ntwo\nthree");
 	free(answer);
-	ck_assert_ptr_null(talk_ask(&talk, "exit 5"));
+	/* What it has said before its end is not lost. */
+	ck_assert_int_eq(talk_ask(&talk, "echo why; exit 5", &answer), -1);
 	ck_assert_int_eq(errno, ECHILD);
+	ck_assert_str_eq(answer, "why\n");
+	free(answer);
 	ck_assert_int_eq(child_wait(pid), 5);
-	ck_assert_ptr_null(talk_ask(&talk, "echo"));
+	ck_assert_int_eq(talk_ask(&talk, "echo", &answer), -1);
+	ck_assert_int_eq(errno, ECHILD);
+	free(answer);
 	talk_close(&talk);
 }
 END_TEST
@@ -413,13 +447,14 @@ suite_modules(void)
 	tcase_add_test(tcase, ns_get_is_device_and_inode);
 	tcase_add_test(tcase, ns_types_have_their_flags);
 	tcase_add_test(tcase, proc_knows_a_process);
-	tcase_add_test(tcase, proc_knows_what_is_caught);
+	tcase_add_test(tcase, proc_knows_what_is_handled);
 	tcase_add_test(tcase, proc_parses_start_times);
 	tcase_add_test(tcase, proc_parses_pids);
 	tcase_add_test(tcase, gate_passes_or_notices_death);
 	tcase_add_test(tcase, child_codes_are_a_shells);
 	tcase_add_test(tcase, child_dies_with_its_parent);
 	tcase_add_test(tcase, talk_asks_a_shell);
+	tcase_add_test(tcase, talk_gives_up);
 	tcase_add_test(tcase, display_counts_columns_not_bytes);
 	tcase_add_test(tcase, display_cleans_what_others_chose);
 	tcase_add_test(tcase, host_finds_what_is_left);
