@@ -2,6 +2,7 @@
  * The lessons, from outside: what they claim is asked of the kernel and of
  * other tools while their processes live. Every run is under the guard.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -16,6 +17,7 @@
 #include "child.h"
 #include "die.h"
 #include "display.h"
+#include "gate.h"
 #include "ns.h"
 #include "proc.h"
 #include "support.h"
@@ -478,7 +480,9 @@ START_TEST(commands_end_as_in_a_shell)
 	expect(RUN(tool, "true"), 0, "");
 	expect(RUN(tool, "false"), 1, "");
 	expect(RUN(tool, "sh", "-c", "sh -c 'kill -9 $$'; exit $?"), 137, "");
-	expect_error(RUN(tool, "no-such-command"), 127, "ENOENT");
+	/* A folder of the PATH that is closed to us would make it EACCES. */
+	expect_error(RUN("env", "PATH=/usr/bin:/bin", tool, "no-such-command"),
+		127, "ENOENT");
 	expect_error(RUN(tool, "/etc/passwd"), 126, "EACCES");
 }
 END_TEST
@@ -524,6 +528,34 @@ START_TEST(a_signal_that_is_caught_is_handed_on)
 	ck_run(run, 9);
 	ck_assert_ptr_nonnull(strstr(run.out, "caught"));
 	support_run_free(&run);
+}
+END_TEST
+
+/* One that is no PID 1 gets its signals from the kernel; nobody kills it. */
+START_TEST(lesson03_hands_signals_on)
+{
+	struct session box, session;
+	pid_t init = start_held(&box, "./lesson02");
+	char *pid = text_of(init);
+
+	session = support_start((char *const[]){"./lesson03", "-t", pid, "sh",
+		"-c", "trap 'echo caught; exit 9' TERM; echo ready; read x",
+		NULL});
+	support_expect(&session, "ready");
+	ck_assert_int_eq(kill(session.pid, SIGTERM), 0);
+	struct run run = support_finish(&session);
+	ck_run(run, 9);
+	ck_assert_ptr_nonnull(strstr(run.out, "caught"));
+	support_run_free(&run);
+	session = support_start((char *const[]){"./lesson03", "-t", pid, "sh",
+		"-c", "echo ready; exec sleep 1000", NULL});
+	support_expect(&session, "ready");
+	support_type(&session, "\003");
+	run = support_finish(&session);
+	ck_run(run, 130);
+	support_run_free(&run);
+	free(pid);
+	end_held(&box);
 }
 END_TEST
 
@@ -613,6 +645,71 @@ START_TEST(lesson02_refuses_a_bad_bundle)
 	free(command);
 	ck_assert_int_eq(ASK("rm", "-r", dir), 0);
 	free(dir);
+}
+END_TEST
+
+/* What a container's process says before it is the command must reach the
+ * reader, and the terminal must not get what config.json has put into it. */
+START_TEST(lesson02_says_why_it_failed)
+{
+	struct run run = RUN("sh", "-ec",
+		"d=$(mktemp -d); trap 'rm -r $d' EXIT\n"
+		"scripts/build-bundle --no-terminal $d/b >&2\n"
+		"sed -i 's,\"sh\",\"\\\\u001b[31mevil\",' $d/b/config.json\n"
+		"./lesson02 $d/b\n");
+
+	ck_run(run, 127);
+	ck_assert_ptr_nonnull(strstr(run.err, "exec ?[31mevil: ENOENT"));
+	ck_assert_ptr_null(strchr(run.err, '\033'));
+	support_run_free(&run);
+}
+END_TEST
+
+/* Thirty uts namespaces at once: no two of them may look like one. */
+START_TEST(more_types_than_letters)
+{
+	enum { MANY = 30 };
+	char *argv[MANY + 2] = {"./lesson04"}, *rest, *word;
+	pid_t pids[MANY];
+	bool seen[256] = {false};
+	int letters = 0;
+
+	for (int i = 0; i < MANY; i++) {
+		struct gate gate;
+
+		ck_assert_int_eq(gate_make(&gate), 0);
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			if (unshare(CLONE_NEWUSER | CLONE_NEWUTS) == -1 ||
+				gate_open(&gate) == -1)
+				_exit(1);
+			for (;;)
+				pause();
+		}
+		ck_assert_int_eq(gate_wait(&gate), 0);
+		argv[i + 1] = text_of(pids[i]);
+	}
+	struct run run = support_run(argv);
+	ck_run(run, 0);
+	/* Rows of five, six of them: the last line of each is uts. */
+	for (word = strstr(run.out, "uts "); word != NULL;
+		word = strstr(rest, "uts ")) {
+		rest = strchr(word, '\n');
+		ck_assert_ptr_nonnull(rest);
+		for (char *at = word; at < rest; at++)
+			if (isalpha((unsigned char)*at) && at[-1] == ' ' &&
+				strchr(" \n", at[1]) != NULL) {
+				ck_assert(!seen[(unsigned char)*at]);
+				seen[(unsigned char)*at] = true;
+				letters++;
+			}
+	}
+	ck_assert_int_eq(letters, MANY);
+	for (int i = 0; i < MANY; i++) {
+		child_end(pids[i]);
+		free(argv[i + 1]);
+	}
+	support_run_free(&run);
 }
 END_TEST
 
@@ -955,7 +1052,11 @@ add_tools(Suite *suite)
 	tcase_add_loop_test(tools, ctrl_c_ends_a_command, 0, 2);
 	tcase_add_test(tools, sigterm_ends_a_command);
 	tcase_add_test(tools, a_signal_that_is_caught_is_handed_on);
+	tcase_add_test(tools, lesson03_hands_signals_on);
 	tcase_add_test(tools, lesson02_runs_a_command_of_the_bundle);
+	tcase_add_test(tools, lesson02_says_why_it_failed);
+	if (HAVE("more_types_than_letters", "userns"))
+		tcase_add_test(tools, more_types_than_letters);
 	tcase_add_test(tools, lesson02_root_is_the_bundle);
 	tcase_add_test(tools, lesson02_is_interactive);
 	tcase_add_test(tools, lesson02_refuses_a_bad_bundle);
