@@ -54,7 +54,10 @@ letter_after(char letter)
 {
 	if (letter == 'Z')
 		return 'a';
-	return letter == 'z' || letter == '-' ? '-' : (char)(letter + 1);
+	if (letter == 'z' || letter == '-')
+		return '-';
+	letter++;
+	return letter;
 }
 
 /* Equal namespaces in a row get the same letter, A for the first. */
