@@ -34,7 +34,10 @@ child_begin(int parent)
 		die("prctl PR_SET_PDEATHSIG");
 	/* A pidfd can be read from when its process has ended; poll passes over
 	 * a descriptor of -1. */
-	if (poll(&dead, 1, 0) != 0)
+	int ready = poll(&dead, 1, 0);
+	if (ready == -1)
+		die("poll");
+	if (ready == 1)
 		_exit(DIE_FAILED);
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)
