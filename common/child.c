@@ -127,12 +127,16 @@ child_follow_begin(void)
 
 /*
  * A shell with job control made its own process group the foreground one of
- * the terminal. Without this we would be stopped at our next write to it.
+ * the terminal. Now it is gone, and nobody would read what is typed. If a
+ * living group has the terminal, it is not ours to take: the reader's shell
+ * may have put us into the background.
  */
 static void
 take_terminal_back(void)
 {
-	if (tcgetpgrp(STDIN_FILENO) == -1)
+	pid_t group = tcgetpgrp(STDIN_FILENO);
+
+	if (group <= 0 || kill(-group, 0) == 0 || errno != ESRCH)
 		return;
 	signal(SIGTTOU, SIG_IGN);
 	if (tcsetpgrp(STDIN_FILENO, getpgrp()) == -1 && errno != EPERM)

@@ -139,7 +139,9 @@ static const struct {
 	{"stat", "/proc/", EACCES, "you may not look at another user's process",
 		"run it as root"},
 	{"readlink", "/proc/", EACCES,
-		"you may not look at another user's process", "run it as root"},
+		"you may not look at this process: it is another user's, or it has"
+		" capabilities that you do not have",
+		"run it as root with all capabilities"},
 	{"stat", "/proc/", ENOENT,
 		"there is no such process, or /proc hides it (hidepid)",
 		"ps -e shows the processes that you may see"},

@@ -96,8 +96,7 @@ need_privilege(void)
 	if (unshare(CLONE_NEWUSER) == -1)
 		die("unshare CLONE_NEWUSER");
 	idmap_root(NS_SELF, uid, gid);
-	report_note("not root: all this happens in a user namespace of our"
-		    " own, where uid %u is root",
+	report_note("not root: in a user namespace of our own, uid %u is root",
 		uid);
 }
 

@@ -132,7 +132,9 @@ want_color(const struct lesson *lesson)
 		options_wrong(lesson,
 			"--color: found `%s`, expected auto, always or never",
 			color);
-	return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+	const char *none = getenv("NO_COLOR"), *terminal = getenv("TERM");
+	return isatty(STDOUT_FILENO) && (none == NULL || *none == '\0') &&
+	       terminal != NULL && strcmp(terminal, "dumb") != 0;
 }
 
 /* Without a terminal nobody can press Enter: say so now, do not hang later. */

@@ -375,6 +375,7 @@ report_skip(const char *claim, const char *reason)
 void
 report_hold(pid_t pid)
 {
+	const char *sudo = getenv("SUDO_UID") == NULL ? "" : "sudo ";
 	char *text;
 
 	if (!options.hold)
@@ -384,10 +385,10 @@ report_hold(pid_t pid)
 		    "The namespaces live until you press Enter. PID %d, from a"
 		    " second terminal:\n"
 		    "  host# ls -l /proc/%d/ns\n"
-		    "  host# sudo ./lesson04 $$ %d\n"
-		    "  host# sudo ./lesson03 -t %d -a sh\n"
+		    "  host# %s./lesson04 $$ %d\n"
+		    "  host# %s./lesson03 -t %d -a sh\n"
 		    "-- Enter: go on --",
-		    pid, pid, pid, pid) == -1)
+		    pid, pid, sudo, pid, sudo, pid) == -1)
 		die("malloc");
 	options_wait_for_enter(text);
 	free(text);

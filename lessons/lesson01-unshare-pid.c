@@ -77,16 +77,18 @@ caller(int host, struct news *news, struct turns *turns)
 	child_begin(host);
 	int self = child_self();
 
+	/* Without an answer, the host has ended and has said why. */
 	if (gate_wait(&turns->unshare) == -1)
-		die("read gate");
+		_exit(DIE_FAILED);
 	/* The caller: the new namespace is for its children, not for it. */
 	if (unshare(CLONE_NEWPID) == -1)
 		die("unshare CLONE_NEWPID");
 	if (gate_open(&turns->done) == -1)
 		die("write gate");
 
+	/* Without an answer, the host has ended and has said why. */
 	if (gate_wait(&turns->fork) == -1)
-		die("read gate");
+		_exit(DIE_FAILED);
 	for (int i = 0; i < 2; i++) {
 		/* The first to be born is PID 1 of the new namespace. */
 		pid_t pid = fork();

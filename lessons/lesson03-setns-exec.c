@@ -3,10 +3,11 @@
  * Try:   sudo ./lesson03          sudo ./lesson03 -t PID -a sh
  * See:   A process joins the namespaces of a container's init, has a child,
  *        and the child becomes the command. All eight identities are equal.
- * Why:   It is setns(2), fork(2) and execve(2), and no namespace is made. The
- *        fork is for the PID namespace: nobody can change his own PID
- * (lesson01). Break: In run_command, skip the fork: ps in the container does
- * not show the command. Shell: sudo nsenter -t PID -a sh
+ * Why:   It is setns(2), fork(2) and execve(2); no namespace is made. The fork
+ *        is for the PID namespace: nobody changes his own PID (lesson01).
+ * Break: In run_command, skip the fork: ps in the container does not show the
+ *        command.
+ * Shell: sudo nsenter -t PID -a sh
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -167,8 +168,9 @@ joiner(int host, const struct box *box, struct turns *turns)
 	bool by_pidfd = enter(box->pidfd, box->pid, different(box->pid));
 	if (write(turns->news[1], &by_pidfd, sizeof(by_pidfd)) == -1)
 		die("write news");
+	/* Without an answer, the host has ended and has said why. */
 	if (gate_wait(&turns->fork) == -1)
-		die("read gate");
+		_exit(DIE_FAILED);
 	pid_t pid = fork();
 	if (pid == -1)
 		die("fork");

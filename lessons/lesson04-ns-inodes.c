@@ -1,6 +1,6 @@
 /* lesson04 ns-inodes: When are two processes in the same namespace?
  *
- * Try:   sudo ./lesson04          sudo ./lesson04 $$ 1
+ * Try:   sudo ./lesson04          sudo ./lesson04 $$ $PPID
  * See:   /proc/PID/ns has a link for each type. Two processes are in one
  *        namespace exactly when both links lead to one object, and an object
  *        is its device and its inode.
@@ -167,7 +167,6 @@ from_inside(struct box *box)
 	}
 	report_equal(
 		links, equal, "of %d links, equal outside and inside", links);
-	report_hold(box->pid);
 	free(inside);
 }
 
@@ -292,6 +291,7 @@ main(int argc, char **argv)
 	same_or_not(&one, &two);
 	from_inside(&one);
 	first_set(at_start);
+	report_hold(one.pid);
 	box_stop(&two);
 	box_stop(&one);
 	number_again();

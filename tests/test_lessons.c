@@ -308,7 +308,7 @@ START_TEST(works_from_elsewhere)
 {
 	char *path = realpath(lessons[_i], NULL), *command;
 
-	ck_assert_int_ne(asprintf(&command, "cd / && %s --check", path), -1);
+	ck_assert_int_ne(asprintf(&command, "cd / && '%s' --check", path), -1);
 	struct run run = RUN("sh", "-c", command);
 	ck_run(run, 0);
 	free(command);
