@@ -218,7 +218,9 @@ run_command(char **argv)
 		child_begin(parent);
 		child_exec(argv);
 	}
-	return child_follow(pid, true);
+	/* Not exit(3): what runs there may want a thread, and none can be made
+	 * by a process whose children are born in another PID namespace. */
+	_exit(child_follow(pid, true));
 }
 
 int

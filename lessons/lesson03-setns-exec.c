@@ -340,7 +340,9 @@ run_command(char **argv)
 		child_close_fds();
 		child_exec(argv[0] == NULL ? shell : argv);
 	}
-	return child_follow(child, false);
+	/* Not exit(3): what runs there may want a thread, and none can be made
+	 * by a process whose children are born in another PID namespace. */
+	_exit(child_follow(child, false));
 }
 
 int

@@ -399,7 +399,9 @@ START_TEST(display_cleans_what_others_chose)
 		/* The second byte pair: C3 is no character without the next. */
 		if (i != 3)
 			ck_assert_str_eq(clean, rows[i][1]);
-		ck_assert_ptr_nonnull(json_string(clean));
+		json_t *json = json_string(clean);
+		ck_assert_ptr_nonnull(json);
+		json_decref(json);
 		free(clean);
 	}
 }
