@@ -29,6 +29,15 @@ build/%.o: %.c | build/deps
 build/tests/check: $(TESTS) build/libcommon.a
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
+# Loads for the tests and the measurements. No flags of ours: a sanitizer has
+# no place in a program without a C library.
+build/tests/bench/tiny: tests/bench/tiny.c | build/deps
+	@mkdir -p $(@D)
+	@$(CC) -O2 -static -nostdlib -o $@ $<
+
+build/tests/bench/load: build/tests/bench/load.o build/libcommon.a
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 # lesson03 is made from lessons/lesson03-setns-exec.c; it runs on the bundle.
 define LESSON
 $(1): build/$(2:.c=.o) build/libcommon.a | bundle
@@ -56,7 +65,7 @@ tour: all
 	@scripts/tour
 
 .PHONY: check
-check: all build/tests/check
+check: all build/tests/check build/tests/bench/tiny build/tests/bench/load
 	@scripts/check
 
 .PHONY: tutorial
@@ -87,4 +96,4 @@ help:
 	@echo 'make lint      run the static checkers'
 	@echo 'make clean     remove what make has made'
 
--include $(COMMON:.o=.d) $(wildcard build/lessons/*.d build/tests/*.d)
+-include $(COMMON:.o=.d) $(wildcard build/lessons/*.d build/tests/*.d build/tests/bench/*.d)

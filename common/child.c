@@ -126,13 +126,12 @@ child_follow_begin(void)
 }
 
 /*
- * A shell with job control made its own process group the foreground one of
- * the terminal. Now it is gone, and nobody would read what is typed. If a
- * living group has the terminal, it is not ours to take: the reader's shell
- * may have put us into the background.
+ * The group that has the terminal is gone, and nobody would read what is
+ * typed. If it lives, it is not ours to take: the reader's shell may have put
+ * us into the background.
  */
-static void
-take_terminal_back(void)
+void
+child_take_terminal_back(void)
 {
 	pid_t group = tcgetpgrp(STDIN_FILENO);
 
@@ -193,6 +192,6 @@ child_follow(pid_t pid, bool is_init)
 	if (ended == -1)
 		die("waitpid %d", pid);
 	if (foreground)
-		take_terminal_back();
+		child_take_terminal_back();
 	return ended_by != 0 ? 128 + ended_by : child_exit_code(status);
 }

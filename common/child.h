@@ -64,4 +64,9 @@ int child_wait_exec(int fd);
 void child_follow_begin(void);
 int child_follow(pid_t pid, bool is_init);
 
+/* For who waits in another way: a shell with job control has made its own
+ * process group the foreground one of the terminal; take it back. To be called
+ * when the child has ended, if we were in the foreground. */
+void child_take_terminal_back(void);
+
 #endif

@@ -62,6 +62,53 @@ display_clean(const char *text)
 	return clean;
 }
 
+/* One argument. With an escape in it, all of it stands in $'...'. */
+static void
+quote_argument(FILE *out, const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789+,-./:=@_%^";
+	const char *quote = "'";
+	int length;
+
+	if (text[0] != '\0' && text[strspn(text, plain)] == '\0') {
+		fputs(text, out);
+		return;
+	}
+	/* A character that is not clean becomes a question mark. */
+	char *clean = display_clean(text);
+	if (strcmp(clean, text) != 0 || strchr(text, '\'') != NULL)
+		quote = "$'";
+	free(clean);
+	fputs(quote, out);
+	for (; *text != '\0'; text += length) {
+		length = utf8_length((const unsigned char *)text);
+		if (length == 0 || is_control((const unsigned char *)text)) {
+			length = length == 0 ? 1 : length;
+			for (int i = 0; i < length; i++)
+				fprintf(out, "\\x%02x", (unsigned char)text[i]);
+		} else {
+			if (quote[0] == '$' && strchr("'\\", *text) != NULL)
+				fputc('\\', out);
+			fwrite(text, 1, length, out);
+		}
+	}
+	fputc('\'', out);
+}
+
+void
+display_quote(FILE *out, const char *arguments, size_t length)
+{
+	const char *end = arguments + length;
+
+	for (const char *at = arguments; at < end; at += strlen(at) + 1) {
+		if (at > arguments)
+			fputc(' ', out);
+		quote_argument(out, at);
+	}
+}
+
 /* The next character: its bytes in *length, its columns as the result. */
 static int
 next_width(const char *text, size_t *length)

@@ -5,6 +5,7 @@
 #ifndef COMMON_DISPLAY_H
 #define COMMON_DISPLAY_H
 
+#include <stddef.h>
 #include <stdio.h>
 
 /*
@@ -14,6 +15,15 @@
  * Ends by die when memory is short.
  */
 char *display_clean(const char *text);
+
+/*
+ * Print arguments as one would type them for bash(1): those with blanks or with
+ * characters that a shell takes for its own stand in quotes, and a control
+ * character or a byte that is not valid UTF-8 is written as $'\x1b'.
+ * arguments: each ends with a zero byte, as in /proc/PID/cmdline.
+ * Ends by die when memory is short.
+ */
+void display_quote(FILE *out, const char *arguments, size_t length);
 
 /*
  * Print a text in at most `columns` columns: the end of a longer one is cut

@@ -167,11 +167,14 @@ options_parse(const struct lesson *lesson, int argc, char **argv)
 {
 	const struct option_entry *entries[MOST_OPTIONS];
 	struct option longs[MOST_OPTIONS + 1] = {{0}};
-	char letters[2 * MOST_OPTIONS + 2] = "+";
+	char letters[2 * MOST_OPTIONS + 2] = "";
 	int count, found;
 
 	fill_standard_streams();
 	opterr = 0;
+	/* Else getopt_long would take the options of a command for ours. */
+	if (!lesson->mixed)
+		strcpy(letters, "+");
 	/* For the width of characters; without the locale, all is ASCII. */
 	setlocale(LC_CTYPE, "");
 	count = append(lesson->own, entries, longs, letters, 0);

@@ -21,6 +21,7 @@ struct lesson {
 	const char *tool;  /* what it does with operands, one sentence */
 	int steps;	   /* of the demonstration */
 	const struct option_entry *own; /* its own options, or NULL */
+	bool mixed; /* options may stand behind operands: there is no command */
 };
 
 /* One option. The table ends with an entry whose long name is NULL. */

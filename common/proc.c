@@ -10,9 +10,6 @@
 
 #include "ns.h"
 
-/* PID_MAX_LIMIT of Linux on 64-bit machines, see proc_sys_kernel(5). */
-enum { PID_LIMIT = 4194304 };
-
 static char *
 read_all(int fd)
 {
@@ -224,7 +221,7 @@ proc_parse_pid(const char *text, pid_t *pid)
 		errno = EINVAL;
 		return -1;
 	}
-	if (errno == ERANGE || number < 1 || number > PID_LIMIT) {
+	if (errno == ERANGE || number < 1 || number > PROC_PID_LIMIT) {
 		errno = ERANGE;
 		return -1;
 	}

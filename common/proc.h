@@ -12,6 +12,9 @@
 /* PID namespaces can be nested 32 deep (pid_namespaces(7)). */
 enum { PROC_LEVELS = 33 };
 
+/* No PID is larger: PID_MAX_LIMIT on 64-bit machines, proc_sys_kernel(5). */
+enum { PROC_PID_LIMIT = 4194304 };
+
 /* The whole text of /proc/PID/FILE, ending in a zero byte. The caller frees
  * it. Returns NULL with errno of open(2) or read(2). */
 char *proc_read(pid_t pid, const char *file);

@@ -1,0 +1,20 @@
+/* tiny: ends at once. Without a C library a process lives for about 50 us. */
+#include <sys/syscall.h>
+
+void _start(void);
+
+void
+_start(void)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("syscall" : : "a"(SYS_exit), "D"(0));
+#elif defined(__aarch64__)
+	register long number __asm__("x8") = SYS_exit;
+	register long code __asm__("x0") = 0;
+
+	__asm__ volatile("svc 0" : : "r"(number), "r"(code));
+#else
+#error "how does a process end on this processor?"
+#endif
+	__builtin_unreachable();
+}
