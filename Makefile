@@ -29,13 +29,15 @@ build/%.o: %.c | build/deps
 build/tests/check: $(TESTS) build/libcommon.a
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
+BENCH = $(addprefix build/tests/bench/,bench fill load tiny)
+
 # Loads for the tests and the measurements. No flags of ours: a sanitizer has
 # no place in a program without a C library.
 build/tests/bench/tiny: tests/bench/tiny.c | build/deps
 	@mkdir -p $(@D)
 	@$(CC) -O2 -static -nostdlib -o $@ $<
 
-build/tests/bench/load: build/tests/bench/load.o build/libcommon.a
+build/tests/bench/%: build/tests/bench/%.o build/libcommon.a
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # lesson03 is made from lessons/lesson03-setns-exec.c; it runs on the bundle.
@@ -65,8 +67,12 @@ tour: all
 	@scripts/tour
 
 .PHONY: check
-check: all build/tests/check build/tests/bench/tiny build/tests/bench/load
+check: all build/tests/check $(BENCH)
 	@scripts/check
+
+.PHONY: bench
+bench: all $(BENCH)
+	@build/tests/bench/bench
 
 .PHONY: tutorial
 tutorial:
@@ -91,6 +97,7 @@ help:
 	@echo 'make lessons   print the syllabus'
 	@echo 'make tour      run all lessons in order'
 	@echo 'make check     run the tests'
+	@echo 'make bench     measure the lessons beside the tools'
 	@echo 'make doctor    find out what this machine can do'
 	@echo 'make tutorial  refresh the code in TUTORIAL.md'
 	@echo 'make lint      run the static checkers'

@@ -21,6 +21,8 @@ enum {
 	PATIENCE = 1000000,
 	/* And so long for its arguments. */
 	LONG_PATIENCE = 10000000,
+	/* So many events at once are read in larger portions. */
+	MANY = 8,
 };
 
 static uint64_t
@@ -385,19 +387,27 @@ read_sources(struct execs *execs)
 	ask_the_living(execs);
 }
 
-/* Events that wait for their turn do not wait for other events; nor does a
- * command that can be read in a moment. */
+/*
+ * Events that wait for their turn do not wait for other events; nor does a
+ * command that can be read in a moment. When much happens, each look for news
+ * costs more than the news: then we look every two milliseconds.
+ */
 static int
-poll_all(struct execs *execs, struct pollfd *all, int count, int timeout)
+poll_all(const struct execs *execs, struct pollfd *all, int more, int timeout)
 {
 	struct timespec moment = {.tv_nsec = PATIENCE};
+	int waiting = execs->count - execs->first;
 
-	if (execs->first == execs->count)
-		return poll(all, count, timeout);
+	if (waiting == 0)
+		return poll(all, more + 1 + execs->ring_count, timeout);
+	if (waiting > MANY) {
+		moment.tv_nsec = 2 * PATIENCE;
+		return ppoll(all, more, &moment, NULL);
+	}
 	for (int i = execs->first; i < execs->count; i++)
 		if (execs->waiting[i].unread)
 			moment.tv_nsec = PATIENCE / 10;
-	return ppoll(all, count, &moment, NULL);
+	return ppoll(all, more + 1 + execs->ring_count, &moment, NULL);
 }
 
 void
@@ -411,7 +421,7 @@ execs_wait(struct execs *execs, struct pollfd *more, int count, int timeout)
 	all[used++] = (struct pollfd){execs->connector, POLLIN, 0};
 	for (int i = 0; i < execs->ring_count; i++)
 		all[used++] = (struct pollfd){execs->rings[i].fd, POLLIN, 0};
-	if (poll_all(execs, all, used, timeout) == -1 && errno != EINTR)
+	if (poll_all(execs, all, count, timeout) == -1 && errno != EINTR)
 		die("poll");
 	for (int i = 0; i < count; i++)
 		more[i].revents = all[i].revents;

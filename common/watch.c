@@ -32,14 +32,17 @@ nanoseconds(clockid_t clock)
 static void
 flush(struct watch *watch)
 {
-	struct winsize size;
-
-	/* A terminal may have got another size meanwhile. */
-	watch->width = ioctl(fileno(watch->out), TIOCGWINSZ, &size) == 0
-			       ? size.ws_col
-			       : 0;
 	if (fflush(watch->out) == EOF || ferror(watch->out))
 		die("write the events");
+}
+
+/* How wide a line may be: as wide as the terminal; 0: there is none. */
+static int
+line_width(FILE *out)
+{
+	struct winsize size;
+
+	return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 static void
@@ -47,6 +50,7 @@ print_heads(struct watch *watch)
 {
 	watch->to_clock =
 		nanoseconds(CLOCK_REALTIME) - nanoseconds(CLOCK_MONOTONIC);
+	watch->width = line_width(watch->out);
 	if (watch->json)
 		return;
 	fprintf(watch->out, "%-12s %-6s %-11s %-10s ", "Time", "Event", "PID",
@@ -382,8 +386,11 @@ show_all(struct watch *watch, struct execs *execs, bool all)
 	const struct execs_process *process;
 	const struct event *event;
 
-	while (execs_next(execs, all, &event, &process))
+	if (!execs_next(execs, all, &event, &process))
+		return;
+	do
 		show_event(watch, event, process);
+	while (execs_next(execs, all, &event, &process));
 	flush(watch);
 }
 
