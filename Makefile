@@ -29,6 +29,8 @@ build/%.o: %.c | build/deps
 build/tests/check: $(TESTS) build/libcommon.a
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
+# What make has made on the way is kept.
+.SECONDARY:
 BENCH = $(addprefix build/tests/bench/,bench fill load tiny)
 
 # Loads for the tests and the measurements. No flags of ours: a sanitizer has

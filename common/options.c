@@ -46,7 +46,9 @@ print_entries(const struct option_entry *entry)
 		char left[40];
 
 		snprintf(left, sizeof(left), "%s%s%s", entry->name,
-			entry->argument == NULL ? "" : "=",
+			entry->argument == NULL || entry->argument[0] == '['
+				? ""
+				: "=",
 			entry->argument == NULL ? "" : entry->argument);
 		if (entry->letter != 0)
 			printf("  -%c, --%-18s %s\n", entry->letter, left,
@@ -97,8 +99,9 @@ append(const struct option_entry *from, const struct option_entry **entries,
 	for (; from != NULL && from->name != NULL; from++, count++) {
 		entries[count] = from;
 		longs[count] = (struct option){from->name,
-			from->argument == NULL ? no_argument
-					       : required_argument,
+			from->argument == NULL	   ? no_argument
+			: from->argument[0] == '[' ? optional_argument
+						   : required_argument,
 			NULL, 256 + count};
 		if (from->letter != 0) {
 			size_t end = strlen(letters);

@@ -28,7 +28,8 @@ struct lesson {
 struct option_entry {
 	int letter;	      /* 's', or 0 when there is only a long name */
 	const char *name;     /* "step" */
-	const char *argument; /* "PID", or NULL when it takes none */
+	const char *argument; /* "PID", or NULL when it takes none; "[=PID]":
+				 may be left out, then the value is NULL */
 	const char *help;
 	bool *flag;	    /* set to true when given, or NULL */
 	const char **value; /* set to the argument when given, or NULL */

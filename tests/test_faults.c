@@ -21,7 +21,7 @@ static const struct {
 	char *path;
 	int steps;
 } lessons[] = {{"./lesson01", 4}, {"./lesson02", 3}, {"./lesson03", 4},
-	{"./lesson04", 5}, {"./lesson05", 5}};
+	{"./lesson04", 5}, {"./lesson05", 5}, {"./lesson06", 5}};
 
 enum { LESSONS = sizeof(lessons) / sizeof(lessons[0]) };
 

@@ -22,8 +22,8 @@
 #include "proc.h"
 #include "support.h"
 
-static char *const lessons[] = {
-	"./lesson01", "./lesson02", "./lesson03", "./lesson04", "./lesson05"};
+static char *const lessons[] = {"./lesson01", "./lesson02", "./lesson03",
+	"./lesson04", "./lesson05", "./lesson06"};
 
 enum { LESSONS = sizeof(lessons) / sizeof(lessons[0]) };
 
