@@ -12,7 +12,7 @@
  * lies between them, so the event's own numbers are not aligned. */
 struct message {
 	struct nlmsghdr netlink;
-	struct cn_msg connector;
+	char connector[sizeof(struct cn_msg)];
 	struct proc_event event;
 } __attribute__((packed));
 
@@ -78,7 +78,7 @@ int
 connector_read(int fd, event_taker *take, void *data)
 {
 	struct message messages[AT_ONCE];
-	struct sockaddr_nl senders[AT_ONCE];
+	struct sockaddr_nl senders[AT_ONCE] = {{0}};
 	struct iovec parts[AT_ONCE];
 	struct mmsghdr headers[AT_ONCE];
 	int count, all = 0;

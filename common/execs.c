@@ -25,6 +25,11 @@ enum {
 	MANY = 8,
 };
 
+/* gcc 12 loses sight of the array `waiting`, which holds the commands. */
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 static uint64_t
 now(void)
 {
@@ -41,7 +46,7 @@ execs_begin(struct execs *execs)
 	*execs = (struct execs){.connector = -1};
 	execs->space = ns_look(NS_SELF, "pid").ino;
 	/* Most of it is never touched, so it takes no memory. */
-	execs->processes =
+	execs->processes = // an array of pointers: NOLINTNEXTLINE
 		calloc(PROC_PID_LIMIT + 1, sizeof(*execs->processes));
 	execs->gone = calloc(PROC_PID_LIMIT + 1, sizeof(*execs->gone));
 	if (execs->processes == NULL || execs->gone == NULL)
@@ -159,13 +164,18 @@ read_owner(pid_t pid)
 {
 	struct execs_owner owner = {.known = false};
 	char *uids = proc_status(pid, "Uid"), *stat = proc_read(pid, "stat");
-	const char *end = stat == NULL ? NULL : strrchr(stat, ')');
+	const char *at = stat == NULL ? NULL : strrchr(stat, ')');
 
-	if (uids != NULL && end != NULL)
-		owner.known =
-			sscanf(uids, "%u %u", &owner.uid, &owner.effective) ==
-				2 &&
-			sscanf(end, ") %*c %*d %*d %*d %u", &owner.tty) == 1;
+	for (int field = 2; at != NULL && field < 7; field++)
+		at = strchr(at + 1, ' ');
+	if (uids != NULL && at != NULL) {
+		char *second;
+
+		owner.known = true;
+		owner.uid = (unsigned)strtoul(uids, &second, 10);
+		owner.effective = (unsigned)strtoul(second, NULL, 10);
+		owner.tty = (unsigned)strtoul(at + 1, NULL, 10);
+	}
 	free(uids);
 	free(stat);
 	return owner;
@@ -239,7 +249,7 @@ read_command(struct execs_event *waiting)
 	waiting->unread = length == 0;
 	if (length < 1)
 		return;
-	waiting->command = malloc(length + 1);
+	waiting->command = realloc(waiting->command, length + 1);
 	if (waiting->command == NULL)
 		die("malloc");
 	memcpy(waiting->command, text, length + 1);
@@ -401,7 +411,7 @@ poll_all(const struct execs *execs, struct pollfd *all, int more, int timeout)
 	if (waiting == 0)
 		return poll(all, more + 1 + execs->ring_count, timeout);
 	if (waiting > MANY) {
-		moment.tv_nsec = 2 * PATIENCE;
+		moment.tv_nsec = 2L * PATIENCE;
 		return ppoll(all, more, &moment, NULL);
 	}
 	for (int i = execs->first; i < execs->count; i++)

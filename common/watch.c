@@ -359,6 +359,19 @@ start_command(char **argv, struct gate *gate)
 	return pid;
 }
 
+/* A namespace that nobody is in may be a mistake, or not there yet. */
+static void
+look_for_space(const struct watch *watch, const struct execs *execs)
+{
+	for (pid_t pid = 1; pid <= execs->highest; pid++) {
+		const struct execs_process *process = execs_find(execs, pid);
+
+		if (process != NULL && process->space == watch->space)
+			return;
+	}
+	report_note("no process is in pid:[%lu] now", watch->space);
+}
+
 /* Returns whether to go on: a signal, or the end of the command, ends us. */
 static bool
 handle_signal(int fd, pid_t command, int *code)
@@ -423,6 +436,8 @@ watch_run(struct watch *watch, struct execs *execs, char **argv)
 		command = start_command(argv, &gate);
 	} else
 		execs_remember(execs);
+	if (watch->space != 0 && command == 0)
+		look_for_space(watch, execs);
 	print_heads(watch);
 	if (command != 0 && gate_open(&gate) == -1)
 		die("write gate");

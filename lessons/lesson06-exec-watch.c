@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,11 @@ static const struct lesson lesson = {
 /* What we tell the kernel: listen, and since Linux 6.6 to which events. */
 struct request {
 	struct nlmsghdr netlink;
-	struct cn_msg connector;
+	/* The members of struct cn_msg. */
+	struct cb_id id;
+	uint32_t sequence, answer;
+	uint16_t length, flags;
+	/* Those of a message to the process connector. */
 	uint32_t operation, events;
 } __attribute__((packed));
 
@@ -81,13 +86,13 @@ ask_connector(int fd, uint32_t operation, uint32_t filter)
 	size_t size = filter == 0 ? sizeof(uint32_t) : 2 * sizeof(uint32_t);
 	struct request request = {
 		.netlink = {.nlmsg_type = NLMSG_DONE},
-		.connector = {.id = {CN_IDX_PROC, CN_VAL_PROC},
-			.len = (uint16_t)size},
+		.id = {CN_IDX_PROC, CN_VAL_PROC},
+		.length = (uint16_t)size,
 		.operation = operation,
 		.events = filter,
 	};
 
-	size += sizeof(request.netlink) + sizeof(request.connector);
+	size += offsetof(struct request, operation);
 	request.netlink.nlmsg_len = (uint32_t)size;
 	return send(fd, &request, size, 0) == -1 ? -1 : 0;
 }
@@ -454,11 +459,13 @@ close_watchers(struct watchers *watchers)
 static const char LOST[] = "events were lost: a busy machine";
 
 /* What was seen, in the order of time. */
+struct seen_line {
+	struct event event;
+	struct execs_process process; /* without its command line */
+};
+
 struct seen {
-	struct {
-		struct event event;
-		struct execs_process process; /* without its command line */
-	} * lines;
+	struct seen_line *lines;
 	int count;
 };
 
@@ -472,13 +479,14 @@ collect(struct execs *execs, struct seen *seen, bool end)
 	while (execs_next(execs, end, &event, &process)) {
 		if (!process->followed)
 			continue;
-		seen->lines = realloc(
-			seen->lines, (seen->count + 1) * sizeof(*seen->lines));
-		if (seen->lines == NULL)
+		struct seen_line *lines = realloc(
+			seen->lines, (seen->count + 1) * sizeof(*lines));
+		if (lines == NULL)
 			die("malloc");
-		seen->lines[seen->count].event = *event;
-		seen->lines[seen->count].process = *process;
-		seen->lines[seen->count++].process.command = NULL;
+		lines[seen->count].event = *event;
+		lines[seen->count].process = *process;
+		lines[seen->count++].process.command = NULL;
+		seen->lines = lines;
 	}
 }
 

@@ -340,7 +340,9 @@ watch(char *const argv[], const char *path, double stall)
 	while (getline(&text, &size, in) != -1) {
 		watched.named += strstr(text, " exec ") != NULL &&
 				 strstr(text, "tiny") != NULL;
-		sscanf(text, "%*d events, %ld lost", &watched.lost);
+		const char *told = strstr(text, " events, ");
+		if (told != NULL)
+			watched.lost = strtol(told + 9, NULL, 10);
 	}
 	watched.named /= EXECS;
 	free(text);
