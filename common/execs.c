@@ -201,7 +201,10 @@ void
 execs_follow(struct execs *execs)
 {
 	execs->root = getpid();
-	read_name(execs->root, add_process(execs, execs->root)->name);
+	struct execs_process *root = add_process(execs, execs->root);
+	read_name(root->pid, root->name);
+	if (execs->owners)
+		root->owner = read_owner(root->pid);
 }
 
 void

@@ -193,9 +193,11 @@ print_owner(struct watch *watch, const struct execs_owner *owner)
 	char tty[SHORT];
 
 	name_tty(tty, owner);
-	fprintf(watch->out, "%5d %5d %-6s ",
-		owner->known ? (int)owner->uid : -1,
-		owner->known ? (int)owner->effective : -1, tty);
+	if (owner->known)
+		fprintf(watch->out, "%5u %5u %-6s ", owner->uid,
+			owner->effective, tty);
+	else
+		fprintf(watch->out, "%5s %5s %-6s ", "?", "?", tty);
 }
 
 /* In a line of a terminal, what does not fit is cut off. */

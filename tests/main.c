@@ -27,6 +27,9 @@ main(void)
 	srunner_add_suite(runner, suite_scripts());
 	srunner_add_suite(runner, suite_doctor());
 	srunner_add_suite(runner, suite_documents());
+	srunner_add_suite(runner, suite_watch());
+	srunner_add_suite(runner, suite_scan());
+	srunner_add_suite(runner, suite_listing());
 	srunner_add_suite(runner, suite_faults());
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);

@@ -18,6 +18,9 @@ Suite *suite_scripts(void);
 Suite *suite_lessons(void);
 Suite *suite_doctor(void);
 Suite *suite_documents(void);
+Suite *suite_scan(void);
+Suite *suite_listing(void);
+Suite *suite_watch(void);
 Suite *suite_faults(void);
 
 /*

@@ -23,7 +23,7 @@
 #include "support.h"
 
 static char *const lessons[] = {"./lesson01", "./lesson02", "./lesson03",
-	"./lesson04", "./lesson05", "./lesson06"};
+	"./lesson04", "./lesson05", "./lesson06", "./lesson07"};
 
 enum { LESSONS = sizeof(lessons) / sizeof(lessons[0]) };
 

@@ -70,10 +70,14 @@ start(char *const argv[], const char *output)
 		close(out);
 		return pid;
 	}
-	if (dup2(out, STDOUT_FILENO) == -1)
+	/* What it says of the machine, it says in each round. */
+	int silent = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (silent == -1)
+		die("open /dev/null");
+	if (dup2(out, STDOUT_FILENO) == -1 || dup2(silent, STDERR_FILENO) == -1)
 		die("dup2");
 	execvp(argv[0], argv);
-	die("exec %s", argv[0]);
+	_exit(127);
 }
 
 /* Wait for its end. Returns the CPU time that it has used, in seconds. */
@@ -85,7 +89,8 @@ finish(pid_t pid, const char *program)
 
 	if (wait4(pid, &status, 0, &usage) == -1)
 		die("wait4 %d", pid);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+	/* lsns ends with 1 when a process vanishes while it looks. */
+	if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
 		die_plain(DIE_FAILED, "%s has failed", program);
 	return cpu_seconds(&usage);
 }
