@@ -10,7 +10,7 @@
 #include "escape.h"
 
 /* A column that may be cut off keeps at least so much. */
-enum { LEAST_WIDTH = 8 };
+enum { LEAST_WIDTH = 8, WIDE = 40 };
 
 static const struct column *
 find_column(const struct column *all, const char *name)
@@ -100,7 +100,9 @@ make_texts(struct columns *columns, struct rows rows)
 	return texts;
 }
 
-/* Take from the widest column that may be cut, until all fit in a line. */
+/* Take from the widest column that may be cut, until all fit in a line. Where
+ * lines have no limit, one long text does not make all lines long: it stands
+ * out of its column. */
 static void
 fit(const struct columns *columns, int limit, int *width)
 {
@@ -108,6 +110,8 @@ fit(const struct columns *columns, int limit, int *width)
 
 	for (int k = 0; k < columns->count; k++) {
 		width[k] = columns->width[k];
+		if (limit == 0 && columns->column[k]->cut && width[k] > WIDE)
+			width[k] = WIDE;
 		total += width[k];
 	}
 	while (limit > 0 && total > limit) {
@@ -142,6 +146,8 @@ print_line(FILE *out, const struct columns *columns, const int *width,
 		if (columns->column[k]->right && blanks > 0 &&
 			columns_here == width[k])
 			fprintf(out, "%*s%s", blanks, "", texts[k]);
+		else if (limit == 0 && blanks < 0)
+			fputs(texts[k], out);
 		else if (k == columns->count - 1)
 			display_cut(out, texts[k], columns_here);
 		else

@@ -1,7 +1,7 @@
 /*
  * connector: what the kernel's process connector tells: a netlink socket that
  * brings a message for each fork, exec, exit and the like of the whole
- * machine. It tells PIDs and no names. See <linux/cn_proc.h>; the socket is
+ * machine. It tells PIDs, and no name at an exec. See <linux/cn_proc.h>; the socket is
  * opened in lesson06.
  */
 #ifndef COMMON_CONNECTOR_H

@@ -136,8 +136,10 @@ static const struct {
 		"run it outside the container, or as root"},
 	{"mount", "", EPERM, "the caller has no CAP_SYS_ADMIN over its mounts",
 		"run it as root"},
-	{"stat", "/proc/", EACCES, "you may not look at another user's process",
-		"run it as root"},
+	{"stat", "/proc/", EACCES,
+		"you may not look at this process: it is another user's, or it has"
+		" capabilities that you do not have",
+		"run it as root with all capabilities"},
 	{"readlink", "/proc/", EACCES,
 		"you may not look at this process: it is another user's, or it has"
 		" capabilities that you do not have",

@@ -11,21 +11,23 @@
 static const struct {
 	const char *name;
 	int types;
+	const char *help;
 } words[] = {
-	{"fork", EVENT_FORK},
-	{"exec", EVENT_EXEC},
-	{"exit", EVENT_EXIT},
-	{"comm", EVENT_COMM},
-	{"ns", EVENT_NAMESPACES},
-	{"uid", EVENT_UID},
-	{"gid", EVENT_GID},
-	{"sid", EVENT_SID},
-	{"ptrace", EVENT_PTRACE},
-	{"core", EVENT_CORE},
-	{"nonzero", EVENT_NONZERO},
-	{"ptrce", EVENT_PTRACE},
-	{"nonzeroexit", EVENT_NONZERO},
-	{"all", EVENT_NONZERO - 1},
+	{"fork", EVENT_FORK, "a process was born"},
+	{"exec", EVENT_EXEC, "a process has become another program"},
+	{"exit", EVENT_EXIT, "a process has ended"},
+	{"comm", EVENT_COMM, "a process has changed its name, without an exec"},
+	{"ns", EVENT_NAMESPACES, "a process has called unshare or setns"},
+	{"uid", EVENT_UID, "its user has changed: real/effective"},
+	{"gid", EVENT_GID, "its group has changed: real/effective"},
+	{"sid", EVENT_SID, "it has made a session of its own"},
+	{"ptrace", EVENT_PTRACE, "it is traced, or no longer"},
+	{"core", EVENT_CORE, "it dies by a signal that writes a core file"},
+	{"nonzero", EVENT_NONZERO, "a process has ended, but not by exit 0"},
+	{"all", EVENT_NONZERO - 1, "all of these"},
+	/* forkstat(8) calls them so. */
+	{"ptrce", EVENT_PTRACE, "the same as ptrace"},
+	{"nonzeroexit", EVENT_NONZERO, "the same as nonzero"},
 };
 
 enum { WORDS = sizeof(words) / sizeof(words[0]) };
@@ -38,6 +40,13 @@ event_name(enum event_type type)
 	while (words[i].types != (int)type)
 		i++;
 	return words[i].name;
+}
+
+void
+event_help(void)
+{
+	for (int i = 0; i < WORDS; i++)
+		printf("%-12s %s\n", words[i].name, words[i].help);
 }
 
 int

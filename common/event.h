@@ -54,6 +54,9 @@ const char *event_name(enum event_type type);
  */
 int event_parse(const char *list, char **wrong);
 
+/* Print the names, with a sentence of help for each. */
+void event_help(void);
+
 /* The end of a process in words: "exit 1", "killed by SIGKILL". */
 void event_status(char *text, size_t size, int status);
 

@@ -73,6 +73,13 @@ execs_add_perf(struct execs *execs, int fd, size_t size)
 	execs->ring_count++;
 }
 
+void
+execs_drop_perf(struct execs *execs)
+{
+	while (execs->ring_count > 0)
+		perf_free(&execs->rings[--execs->ring_count]);
+}
+
 /* --- what is known of the processes ------------------------------------ */
 
 static void
@@ -278,7 +285,7 @@ ask_proc(struct execs *execs, struct execs_event *waiting)
 		waiting->inside = read_inside(execs, event->pid, event->space);
 }
 
-/* Backwards, so that we know who has ended: he is not asked. */
+/* Backwards, so that we know which have ended: they are not asked for. */
 static void
 ask_the_living(struct execs *execs)
 {
@@ -312,7 +319,8 @@ take_connector(void *data, const struct event *event)
 	add_event(execs, event);
 }
 
-/* The record that follows that of a fork tells the child's namespaces. */
+/* The waiting fork of this child, or NULL: perf's next record after that of the
+ * fork tells the child's namespaces. */
 static struct execs_event *
 find_fork(struct execs *execs, pid_t pid)
 {
@@ -358,11 +366,11 @@ compare_times(const void *left, const void *right)
 static void
 finish_shown(struct execs *execs)
 {
+	if (!execs->shown)
+		return;
 	struct execs_event *last = &execs->waiting[execs->first];
 	pid_t pid = last->event.pid;
 
-	if (!execs->shown)
-		return;
 	if (last->event.type == EVENT_EXIT)
 		forget(execs, pid);
 	if (last->event.type == EVENT_COMM)
@@ -443,6 +451,7 @@ execs_wait(struct execs *execs, struct pollfd *more, int count, int timeout)
 
 /* --- and take their turn ------------------------------------------------ */
 
+/* After a fork: the child gets an entry. */
 static void
 born(struct execs *execs, const struct execs_event *waiting)
 {
@@ -465,6 +474,7 @@ born(struct execs *execs, const struct execs_event *waiting)
 	memcpy(process->name, parent->name, sizeof(process->name));
 }
 
+/* After an exec: another name, another command line. */
 static void
 became(struct execs_process *process, struct execs_event *waiting)
 {
@@ -551,8 +561,7 @@ execs_end(struct execs *execs)
 		free(execs->waiting[i].command);
 	for (pid_t pid = 0; pid <= execs->highest; pid++)
 		forget(execs, pid);
-	for (int i = 0; i < execs->ring_count; i++)
-		perf_free(&execs->rings[i]);
+	execs_drop_perf(execs);
 	if (execs->connector != -1)
 		close(execs->connector);
 	free(execs->rings);

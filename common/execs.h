@@ -17,7 +17,7 @@
 #include "perf.h"
 #include "proc.h"
 
-/* Of whom a process is, and its terminal as proc(5) tells tty_nr; only read
+/* Who owns a process, and its terminal as proc(5) tells tty_nr; only read
  * with `execs.owners`. */
 struct execs_owner {
 	unsigned uid, effective;
@@ -25,7 +25,7 @@ struct execs_owner {
 	bool known;
 };
 
-/* What perf tells. Where it does, the connector is not asked. */
+/* What perf tells. Where it does, the connector's message is left out. */
 enum {
 	EXECS_TOLD_BY_PERF =
 		EVENT_FORK | EVENT_EXEC | EVENT_COMM | EVENT_NAMESPACES,
@@ -85,7 +85,10 @@ void execs_begin(struct execs *execs);
 void execs_add_connector(struct execs *execs, int fd);
 void execs_add_perf(struct execs *execs, int fd, size_t size);
 
-/* Follow the descendants of our own process alone, that are born from now on.
+/* Take the events of perf away again. */
+void execs_drop_perf(struct execs *execs);
+
+/* Follow only those descendants of our process that are born from now on.
  * Without it all processes are followed. */
 void execs_follow(struct execs *execs);
 

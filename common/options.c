@@ -64,10 +64,14 @@ print_help(const struct lesson *lesson)
 	printf("%s %s: %s\n\n", lesson->number, lesson->name, lesson->question);
 	printf("Usage: %s [OPTION...] %s\n\n", lesson->number,
 		lesson->operands);
-	printf("Without operands: the demonstration, in %d steps.\n",
+	printf("Without operands%s: the demonstration, in %d steps.\n",
+		lesson->own == NULL ? "" : " and without its own options",
 		lesson->steps);
-	printf("With operands: %s.\n\n", lesson->tool);
-	print_entries(lesson->own);
+	printf("With them: %s.\n\n", lesson->tool);
+	if (lesson->own != NULL) {
+		print_entries(lesson->own);
+		putchar('\n');
+	}
 	print_entries(shared);
 	printf("\nExit: 0 all checks held, 1 a check or a call failed, 2 wrong"
 	       " usage,\n77 this machine cannot run it; a command's own exit"

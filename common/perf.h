@@ -24,7 +24,8 @@ struct perf_ring {
  * Map the ring buffer of an event that perf_event_open(2) has opened with
  * sample_id_all and a sample_type of PERF_SAMPLE_TID | PERF_SAMPLE_TIME.
  * size: in bytes, a power of two and at least a page. Halved until the kernel
- * agrees: who has not CAP_IPC_LOCK may lock little memory.
+ * agrees: a process without CAP_IPC_LOCK may lock
+ * little memory.
  * Returns 0, or -1 with errno of mmap(2).
  */
 int perf_map(struct perf_ring *ring, int fd, size_t size);

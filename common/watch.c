@@ -332,11 +332,11 @@ print_end(struct watch *watch, long lost)
 		fprintf(watch->out, "{\"events\":%ld,\"lost\":%ld}\n",
 			watch->shown, lost);
 	else
-		fprintf(watch->out, "%ld events, %ld lost\n", watch->shown,
-			lost);
+		fprintf(watch->out, "%ld event%s, %ld lost\n", watch->shown,
+			watch->shown == 1 ? "" : "s", lost);
 	flush(watch);
 	if (lost > 0)
-		report_note("%ld events were lost", lost);
+		report_note("lost events: %ld", lost);
 }
 
 /* Start the command; it waits at the gate until we are ready. */

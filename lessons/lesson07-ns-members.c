@@ -4,10 +4,10 @@
  *        sudo ./lesson07 --pid $$
  * See:   A container's PID namespace has one member, its init; then a second
  *        process is put in. A namespace can also live without any member.
- * Why:   A process points to its namespaces, but no namespace points to its
- *        processes. So one has to ask all processes: a walk of /proc.
- * Break: In find_members, leave out the comparison of the device. Nothing
- *        changes: all namespaces are of one file system, nsfs.
+ * Why:   A process points to its namespaces, but there is no call that goes
+ *        from a namespace to its processes. So we ask all: a walk of /proc.
+ * Break: In find_members, give AT_SYMLINK_NOFOLLOW to fstatat: it looks at the
+ *        link and not at the namespace, and nobody is a member.
  * Shell: for p in /proc/[0-9]*; do ls -l $p/ns/pid; done; lsns
  */
 #include <ctype.h>
@@ -94,13 +94,14 @@ look_around(bool holders)
 	return scan;
 }
 
-/* Of the cgroups, the end of one path: of version 2 where there is one. */
+/* Of the cgroups, the end of one path: of version 2 where there is one. Cuts
+ * off what follows it in the text. */
 static const char *
-cgroup_of(const struct scan_process *process)
+cgroup_of(char *cgroups)
 {
 	enum { WIDTH = 20 };
-	char *line = strstr(process->cgroups, "0::");
-	char *path = strchr(line == NULL ? process->cgroups : line, '/');
+	char *line = strstr(cgroups, "0::");
+	char *path = strchr(line == NULL ? cgroups : line, '/');
 
 	if (path == NULL)
 		return "-";
@@ -125,7 +126,7 @@ show_process(pid_t pid)
 		die("malloc");
 	report_host("%-11s %-7d %-8.8s %-8.8s %-8d %-20s %c", pids,
 		process->ppid, process->name, process->command,
-		process->threads, cgroup_of(process), process->state);
+		process->threads, cgroup_of(process->cgroups), process->state);
 	free(pids);
 	scan_free(&scan);
 }
@@ -143,7 +144,6 @@ one_member(const struct box *box)
 		die("read /proc/%d/status", box->pid);
 	report_step("A14 A15", "A new container: a walk finds its members.");
 	report_ask("for each PID in /proc: stat(\"/proc/PID/ns/pid\")");
-	report_host("host# sudo ./lesson07 'pid:[%lu]'", space.ino);
 	report_host("%-11s %-7s %-8s %-8s %-8s %-20s %s", "PID", "PPID", "NAME",
 		"CMD", "NTHREADS", "CGROUPS", "STATE");
 	for (int i = 0; i < count && i < MOST; i++)
@@ -151,7 +151,8 @@ one_member(const struct box *box)
 	report_equal(1, count, "members of its PID namespace");
 	report_equal(box->pid, found[0], "it is the init: the PID from clone");
 	report_equal(1, pids[levels - 1], "its PID inside");
-	report_explain("listns(2), Linux 6.19, lists namespaces, not members.");
+	report_explain("namespaces(7), proc(5): /proc/PID/ns. listns(2), Linux"
+		       " 6.19, lists namespaces, not members.");
 }
 
 /* As in lesson03, but into the PID namespace alone. The child's end of the
@@ -211,7 +212,7 @@ two_members(struct box *box, pid_t second)
 	int count = find_members(ns_look(box->pid, "pid"), "pid", found);
 	char *ps = box_ask(box, "ps");
 
-	report_step("A20", "A second process is put in, as exec does it.");
+	report_step("A20", "A second process joins, the PID namespace only.");
 	report_ask(
 		"setns(fd of /proc/%d/ns/pid, CLONE_NEWPID); fork()", box->pid);
 	report_container("container# ps");
@@ -230,44 +231,49 @@ two_members(struct box *box, pid_t second)
 	}
 	report_equal(2, count, "members of its PID namespace");
 	/* ps lists the two, itself, and a line above. */
-	report_equal(2, display_lines(ps) - 2, "for ps inside, without itself");
+	report_equal(2, display_lines(ps) - 2,
+		"processes that ps lists, without ps");
 	report_equal(box_ask_number(box, "pidof sleep"), inside,
-		"the second: inside, pidof sleep prints");
+		"PID of sleep inside: NSpid, and pidof");
 	free(ps);
 }
 
-/* The second process has joined one namespace of the container, not five. */
+/* The second process has joined one namespace of the container, not five. As
+ * an ordinary user the lesson itself is in another user namespace than the
+ * host, see need_privilege. */
 static void
-all_types(const struct box *box)
+all_types(const struct box *box, const struct ns_id *host)
 {
 	struct scan scan = look_around(false);
-	int index = scan_find_process(&scan, box->pid), ours = 0;
-	int members[NS_TYPES] = {0};
+	int shared = 0, in_pid = 0, elsewhere = 0;
+	pid_t found[MOST];
 
-	if (index == SCAN_NONE)
-		die_plain(DIE_FAILED, "%d has ended", box->pid);
 	report_step("A07 A14", "The init's namespaces, and who else is there.");
-	report_host("host# sudo ./lesson07 --pid %d", box->pid);
 	report_host("TYPE     INODE        PROCESSES  WHOSE");
 	for (int i = 0; i < NS_TYPES; i++) {
-		int at = scan.processes[index].space[i];
+		const char *type = ns_types[i].name;
 
-		if (at == SCAN_NONE)
+		if (!ns_exists(&ns_types[i]))
 			continue;
-		const struct scan_space *space = &scan.spaces[at];
-		bool hosts = ns_same(space->id, scan.host[i]);
-		report_host("%-8s %-12lu %-10d %s", ns_types[i].name,
-			space->id.ino, space->processes,
-			hosts ? "the host's" : "the container's");
-		members[i] = space->processes;
-		ours += hosts;
+		struct ns_id space = ns_look(box->pid, type);
+		int count = find_members(space, type, found);
+		bool ours = ns_same(space, ns_look(NS_SELF, type));
+		report_host("%-8s %-12lu %-10d %s", type, space.ino, count,
+			ns_same(space, host[i]) ? "the host's"
+			: ours			? "this lesson's"
+						: "the container's");
+		shared += ours;
+		if (ns_types[i].flag == CLONE_NEWPID)
+			in_pid = count;
+		else if (!ours)
+			elsewhere += count;
 	}
-	report_equal(ns_count() - 5, ours, "types that are the host's");
-	for (int i = 0; i < NS_TYPES; i++)
-		if ((ns_types[i].flag & (CLONE_NEWPID | CLONE_NEWNET)) != 0)
-			report_equal(ns_types[i].flag == CLONE_NEWPID ? 2 : 1,
-				members[i], "processes in its %s namespace",
-				ns_types[i].name);
+	report_host(
+		"processes whose links we may not read: %d", scan.unreadable);
+	report_equal(ns_count() - 5, shared,
+		"types that it shares with this lesson");
+	report_equal(2, in_pid, "processes in its PID namespace");
+	report_equal(4, elsewhere, "in its four other ones, together");
 	scan_free(&scan);
 }
 
@@ -286,6 +292,8 @@ from_inside(struct box *box)
 	report_ask("for p in /proc/[0-9]*; do readlink $p/ns/pid; done"
 		   " | sort -u");
 	report_host("from the host:");
+	report_host("pid:[%lu]", host);
+	report_host("pid:[%lu]", pid);
 	report_container("container#");
 	report_container("%s", seen);
 	for (int i = 0; i < scan.space_count; i++) {
@@ -293,14 +301,14 @@ from_inside(struct box *box)
 
 		if (ns_types[space->type].flag != CLONE_NEWPID)
 			continue;
-		if (spaces++ < 6)
-			report_host("pid:[%lu]", space->id.ino);
+		spaces++;
 		ours += space->id.ino == pid || space->id.ino == host;
 	}
-	if (spaces > 6)
-		report_host("and %d more", spaces - 6);
-	report_equal(2, ours, "from outside: the host's and its own");
-	report_equal(1, display_lines(seen), "from inside: PID namespaces");
+	if (spaces > 2)
+		report_host("and %d of other programs", spaces - 2);
+	report_equal(2, ours, "of host and container, seen from outside");
+	report_equal(
+		1, display_lines(seen), "PID namespaces, seen from inside");
 	report_equal((long long)pid,
 		(long long)strtoul(
 			seen + strcspn(seen, "0123456789"), NULL, 10),
@@ -362,7 +370,6 @@ no_member(void)
 
 	report_step("A14", "What a walk misses: a namespace without members.");
 	report_ask("fd = open(\"/proc/PID/ns/uts\"), and the process PID ends");
-	report_host("host# sudo ./lesson07 --list");
 	report_host("TYPE  INODE       PROCESSES  KEPT BY");
 	if (index != SCAN_NONE)
 		report_host("uts   %lu  %-9d  %s", space.ino,
@@ -370,9 +377,9 @@ no_member(void)
 			scan.spaces[index].keeper);
 	report_equal(0, count, "members that the walk finds");
 	report_equal(1, index != SCAN_NONE, "found by looking at fds (1: yes)");
-	report_equal(SCAN_FD,
-		index == SCAN_NONE ? 0 : scan.spaces[index].keepers,
-		"its keepers (%d: only an open fd)", SCAN_FD);
+	report_equal(1,
+		index != SCAN_NONE && scan.spaces[index].keepers == SCAN_FD,
+		"kept by an open fd and nothing else");
 	report_explain(
 		"Bind mounts, threads and child namespaces keep one, too.");
 	scan_free(&scan);
@@ -391,7 +398,8 @@ two_dashes(int argc, char **argv)
 			size_t length = strlen(names[k]);
 
 			if (strncmp(argv[i], names[k], length) == 0 &&
-				strchr("=", argv[i][length]) != NULL &&
+				(argv[i][length] == '=' ||
+					argv[i][length] == '\0') &&
 				asprintf(&argv[i], "-%s", argv[i]) == -1)
 				die("malloc");
 		}
@@ -402,12 +410,17 @@ main(int argc, char **argv)
 {
 	two_dashes(argc, argv);
 	int first = options_parse(&lesson, argc, argv);
+	struct ns_id host[NS_TYPES] = {{0}};
 	struct box box;
 	pid_t second;
 
 	if (first < argc || listing_wanted())
 		return listing_tool(&lesson, argv + first, argc - first);
 	need_proc();
+	/* Before need_privilege may take us into another user namespace. */
+	for (int i = 0; i < NS_TYPES; i++)
+		if (ns_get(NS_SELF, ns_types[i].name, &host[i]) == -1)
+			host[i].ino = 0;
 	need_privilege();
 	need_namespaces(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
 			CLONE_NEWPID | CLONE_NEWNET);
@@ -418,7 +431,7 @@ main(int argc, char **argv)
 	one_member(&box);
 	pid_t joiner_pid = put_in(&box, &second);
 	two_members(&box, second);
-	all_types(&box);
+	all_types(&box, host);
 	from_inside(&box);
 	report_hold(box.pid);
 	/* The end of its init ends the container, and sleep with it. */

@@ -431,7 +431,7 @@ static bool
 has_lost(const struct watcher *watcher, const char *test)
 {
 	ck_assert_int_eq(
-		matches(watcher->text, "^[0-9]+ events, [0-9]+ lost$"), 1);
+		matches(watcher->text, "^[0-9]+ events?, [0-9]+ lost$"), 1);
 	if (matches(watcher->text, " events, 0 lost$") == 1)
 		return false;
 	printf("SKIP %s: events were lost: a busy machine\n", test);
@@ -1022,7 +1022,7 @@ START_TEST(ctrl_c_ends_it_with_the_summary)
 	struct run run = support_finish(&session);
 	ck_run(run, 0);
 	ck_assert_int_eq(
-		matches(run.out, "^(\\^C)?[0-9]+ events, [0-9]+ lost\r$"), 1);
+		matches(run.out, "^(\\^C)?[0-9]+ events?, [0-9]+ lost\r$"), 1);
 	support_run_free(&run);
 }
 END_TEST
@@ -1061,7 +1061,7 @@ START_TEST(streams_are_the_readers)
 	run = RUN("cat", path);
 	ck_assert_ptr_eq(strstr(run.out, "Time "), run.out);
 	ck_assert_int_eq(matches(run.out, "^[0-9:.]+ exec +[0-9]+ "), 1);
-	ck_assert_int_eq(matches(run.out, "^[0-9]+ events, [0-9]+ lost$"), 1);
+	ck_assert_int_eq(matches(run.out, "^[0-9]+ events?, [0-9]+ lost$"), 1);
 	support_run_free(&run);
 	ck_assert_int_eq(unlink(path), 0);
 	close(fd);
