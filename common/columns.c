@@ -268,7 +268,7 @@ make_key(char *key, const char *name)
 {
 	size_t i = 0;
 
-	for (; name[i] != '\0' && i < COLUMNS_NAME; i++)
+	for (; i < COLUMNS_NAME && name[i] != '\0'; i++)
 		key[i] = (char)tolower((unsigned char)name[i]);
 	key[i] = '\0';
 }

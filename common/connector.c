@@ -5,6 +5,7 @@
 #include <linux/connector.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -67,11 +68,22 @@ translate(const struct proc_event *from, struct event *to)
 	case PROC_EVENT_NONE:
 		to->type = EVENT_ANSWER;
 		to->pid = 0;
-		return true;
+		return from->event_data.ack.err == 0;
 	default:
 		return false;
 	}
 	return thread == to->pid;
+}
+
+/* The kernel answers with the number of the request, and one more. */
+static pid_t
+request_of(const struct message *message)
+{
+	uint32_t number;
+
+	memcpy(&number, message->connector + offsetof(struct cn_msg, ack),
+		sizeof(number));
+	return (pid_t)(number - 1);
 }
 
 int
@@ -103,8 +115,12 @@ connector_read(int fd, event_taker *take, void *data)
 				headers[i].msg_len < sizeof(messages[i]))
 				continue;
 			memcpy(&news, &messages[i].event, sizeof(news));
-			if (translate(&news, &event))
-				take(data, &event);
+			if (!translate(&news, &event))
+				continue;
+			/* All listeners get it: for whom is it? */
+			if (event.type == EVENT_ANSWER)
+				event.other = request_of(&messages[i]);
+			take(data, &event);
 		}
 		all += count > 0 ? count : 0;
 	} while (count == AT_ONCE);

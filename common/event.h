@@ -30,7 +30,8 @@ struct event {
 	enum event_type type;
 	uint64_t time; /* in nanoseconds, CLOCK_MONOTONIC */
 	pid_t pid;
-	pid_t other; /* fork: the parent; ptrace: the tracer, or 0 */
+	pid_t other; /* fork: the parent; ptrace: the tracer, or 0; answer: the
+			number of the request */
 	int status;  /* exit: as waitpid(2) tells it, or EVENT_UNKNOWN */
 	/* uid, gid: the real and the effective one. */
 	unsigned real, effective;

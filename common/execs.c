@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -534,6 +535,20 @@ execs_next(struct execs *execs, bool all, const struct event **event,
 	*process = apply(execs, next);
 	execs->shown = true;
 	return true;
+}
+
+bool
+execs_expects_exit(const struct execs *execs)
+{
+	for (pid_t pid = 1; pid <= execs->highest; pid++) {
+		const struct execs_process *process = execs->processes[pid];
+
+		if (process != NULL && process->followed &&
+			process->born != 0 && kill(pid, 0) == -1 &&
+			errno == ESRCH)
+			return true;
+	}
+	return false;
 }
 
 long

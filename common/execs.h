@@ -115,6 +115,11 @@ bool execs_next(struct execs *execs, bool all, const struct event **event,
 /* What is known of a process, or NULL. */
 const struct execs_process *execs_find(const struct execs *execs, pid_t pid);
 
+/* Is one of the followed processes gone, and its end still to be told? The
+ * connector tells it after wait(2) has returned to the parent (do_exit in
+ * kernel/exit.c of Linux). */
+bool execs_expects_exit(const struct execs *execs);
+
 /* How many events were lost so far. Ends by die. */
 long execs_lost(struct execs *execs);
 

@@ -409,6 +409,23 @@ show_all(struct watch *watch, struct execs *execs, bool all)
 	flush(watch);
 }
 
+/* The last events. An exit may come after the process was waited for; one that
+ * was lost does not keep us for long. */
+static void
+show_the_rest(struct watch *watch, struct execs *execs)
+{
+	enum { MILLISECONDS = 100 };
+	uint64_t end = nanoseconds(CLOCK_MONOTONIC) + MILLISECONDS * 1000000;
+
+	execs_wait(execs, NULL, 0, 0);
+	show_all(watch, execs, true);
+	while (execs_expects_exit(execs) &&
+		nanoseconds(CLOCK_MONOTONIC) < end) {
+		execs_wait(execs, NULL, 0, 1);
+		show_all(watch, execs, true);
+	}
+}
+
 static int
 signals(void)
 {
@@ -447,8 +464,7 @@ watch_run(struct watch *watch, struct execs *execs, char **argv)
 		execs_wait(execs, &ready, 1, -1);
 		show_all(watch, execs, false);
 	} while (ready.revents == 0 || handle_signal(ready.fd, command, &code));
-	execs_wait(execs, NULL, 0, 0);
-	show_all(watch, execs, true);
+	show_the_rest(watch, execs);
 	print_end(watch, execs_lost(execs));
 	if (foreground && command != 0)
 		child_take_terminal_back();

@@ -87,6 +87,7 @@ ask_connector(int fd, uint32_t operation, uint32_t filter)
 	struct request request = {
 		.netlink = {.nlmsg_type = NLMSG_DONE},
 		.id = {CN_IDX_PROC, CN_VAL_PROC},
+		.answer = (uint32_t)getpid(),
 		.length = (uint16_t)size,
 		.operation = operation,
 		.events = filter,
@@ -133,21 +134,22 @@ take_proof(void *data, const struct event *event)
 {
 	struct proof *proof = data;
 
-	proof->agreed |= event->type == EVENT_ANSWER;
+	proof->agreed |=
+		event->type == EVENT_ANSWER && event->other == getpid();
 	proof->heard |= event->type == EVENT_EXIT && event->pid == proof->child;
 }
 
 /*
  * A kernel that will never tell us anything says so by its silence. So we ask
- * for its answer, and for the end of a child of our own. In another PID
+ * for its answer to us, and for the end of a child of our own. In another PID
  * namespace, the PID that is told is not the one that we know.
  */
 static bool
 connector_works(int fd)
 {
-	enum { TRIES = 10, MILLISECONDS = 100 };
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	struct proof proof = {.child = fork()};
+	struct timespec begin, now = {0};
 
 	if (proof.child == -1)
 		die("fork");
@@ -155,13 +157,21 @@ connector_works(int fd)
 		_exit(0);
 	if (child_wait(proof.child) == -1)
 		die("waitpid %d", proof.child);
-	for (int i = 0; i < TRIES && !(proof.agreed && proof.heard); i++) {
-		if (poll(&ready, 1, MILLISECONDS) == -1 && errno != EINTR)
+	if (clock_gettime(CLOCK_MONOTONIC, &begin) == -1)
+		die("clock_gettime");
+	/* For a second. */
+	do {
+		if (poll(&ready, 1, 100) == -1 && errno != EINTR)
 			die("poll");
 		if (connector_read(fd, take_proof, &proof) == -1 &&
 			errno != ENOBUFS)
 			die("recvmmsg of the process connector");
-	}
+		if (clock_gettime(CLOCK_MONOTONIC, &now) == -1)
+			die("clock_gettime");
+	} while (!(proof.agreed && proof.heard) &&
+		 (now.tv_sec == begin.tv_sec ||
+			 (now.tv_sec == begin.tv_sec + 1 &&
+				 now.tv_nsec < begin.tv_nsec)));
 	return proof.agreed && proof.heard;
 }
 
@@ -508,11 +518,19 @@ collect(struct execs *execs, struct seen *seen, bool end)
 	}
 }
 
+/* The connector tells an exit a moment after waitpid(2) has returned; if that
+ * was lost, we do not wait for ever. */
 static void
 read_all(struct execs *execs, struct seen *seen)
 {
+	enum { TRIES = 100 };
+
 	execs_wait(execs, NULL, 0, 0);
 	collect(execs, seen, true);
+	for (int i = 0; i < TRIES && execs_expects_exit(execs); i++) {
+		execs_wait(execs, NULL, 0, 1);
+		collect(execs, seen, true);
+	}
 }
 
 /* Forget what has come. */

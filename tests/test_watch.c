@@ -91,23 +91,32 @@ make_file(char **path)
 
 /* --- the sources, opened by the tests themselves ------------------------- */
 
+/* A request to the connector, or a message of it; cn_msg stands in parts,
+ * because its last member has no size. */
+struct message {
+	struct nlmsghdr netlink;
+	struct cb_id id;
+	uint32_t sequence, answer;
+	uint16_t length, flags;
+	union {
+		uint32_t operation;
+		struct proc_event event;
+	} body;
+} __attribute__((packed));
+
 /* buffer: its size in bytes, 0: as it is. Returns -1 when refused. */
 static int
 open_connector(int buffer)
 {
 	struct sockaddr_nl address = {
 		.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
-	struct {
-		struct nlmsghdr netlink;
-		struct cn_msg connector;
-		uint32_t operation;
-	} __attribute__((packed)) request = {
-		.netlink = {.nlmsg_type = NLMSG_DONE,
-			.nlmsg_len = sizeof(request)},
-		.connector = {.id = {CN_IDX_PROC, CN_VAL_PROC},
-			.len = sizeof(request.operation)},
-		.operation = PROC_CN_MCAST_LISTEN,
+	struct message request = {
+		.netlink = {.nlmsg_type = NLMSG_DONE},
+		.id = {CN_IDX_PROC, CN_VAL_PROC},
+		.length = sizeof(request.body.operation),
+		.body.operation = PROC_CN_MCAST_LISTEN,
 	};
+	size_t size = offsetof(struct message, body) + request.length;
 	int fd = socket(
 		AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
 
@@ -116,8 +125,9 @@ open_connector(int buffer)
 	if (buffer != 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer,
 				   sizeof(buffer)) == -1)
 		die("setsockopt");
+	request.netlink.nlmsg_len = (uint32_t)size;
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-		send(fd, &request, sizeof(request), 0) != -1)
+		send(fd, &request, size, 0) != -1)
 		return fd;
 	close(fd);
 	return -1;
@@ -170,11 +180,7 @@ short_life(void)
 static bool
 connector_tells(void)
 {
-	struct {
-		struct nlmsghdr netlink;
-		struct cn_msg connector;
-		struct proc_event event;
-	} __attribute__((packed)) message;
+	struct message message;
 	int fd = open_connector(0);
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	bool told = false;
@@ -185,8 +191,8 @@ connector_tells(void)
 	while (!told && poll(&ready, 1, 2000) == 1)
 		told = recv(fd, &message, sizeof(message), 0) ==
 			       sizeof(message) &&
-		       message.event.what == PROC_EVENT_EXIT &&
-		       message.event.event_data.exit.process_tgid == pid;
+		       message.body.event.what == PROC_EVENT_EXIT &&
+		       message.body.event.event_data.exit.process_tgid == pid;
 	close(fd);
 	return told;
 }
@@ -320,7 +326,8 @@ fact(const char *text, const char *name)
 		line = strchr(line, '\n');
 		line = line == NULL ? NULL : line + 1;
 	}
-	ck_assert_msg(line != NULL, "no `%s` in: %s", name, text);
+	if (line == NULL)
+		ck_abort_msg("no `%s` in: %s", name, text);
 	return strtol(line + length, NULL, 10);
 }
 
@@ -650,7 +657,7 @@ stay_here(void)
 
 START_TEST(perf_counts_what_it_loses)
 {
-	enum { LIVES = 500, LARGE = 128 << 10 };
+	enum { LIVES = 500, EVENTS = 2 * LIVES, LARGE = 128 << 10 };
 	struct taken few = {0}, all = {0};
 	struct perf_ring small, large;
 
@@ -668,7 +675,7 @@ START_TEST(perf_counts_what_it_loses)
 	perf_read(&small, take, &few);
 	perf_read(&large, take, &all);
 	ck_assert_int_gt(few.count, 0);
-	ck_assert_int_eq(all.count, 2 * LIVES);
+	ck_assert_int_eq(all.count, EVENTS);
 	/* Before Linux 6.0, only a later record tells it. */
 	short_life();
 	perf_read(&small, take, &few);
@@ -699,7 +706,7 @@ take_pair(void *data, const struct event *event)
 /* A page holds no whole number of them, so some lie across its end. */
 START_TEST(perf_records_go_round)
 {
-	enum { LIVES = 2000 };
+	enum { LIVES = 2000, EVENTS = 2 * LIVES };
 	struct taken taken = {0};
 	struct perf_ring ring;
 
@@ -712,7 +719,7 @@ START_TEST(perf_records_go_round)
 		taken.wanted = short_life();
 		ck_assert_int_eq(perf_read(&ring, take_pair, &taken), 2);
 	}
-	ck_assert_int_eq(taken.count, 2 * LIVES);
+	ck_assert_int_eq(taken.count, EVENTS);
 	ck_assert_int_eq(perf_lost(&ring), 0);
 	perf_free(&ring);
 }
@@ -771,20 +778,16 @@ forge(int from, int to, size_t missing)
 {
 	struct sockaddr_nl address;
 	socklen_t size = sizeof(address);
-	struct {
-		struct nlmsghdr netlink;
-		struct cn_msg connector;
-		struct proc_event event;
-	} __attribute__((packed)) message = {
+	struct message message = {
 		.netlink = {.nlmsg_type = NLMSG_DONE,
 			.nlmsg_len = sizeof(message)},
-		.connector = {.id = {CN_IDX_PROC, CN_VAL_PROC},
-			.len = sizeof(message.event)},
-		.event = {.what = PROC_EVENT_EXIT},
+		.id = {CN_IDX_PROC, CN_VAL_PROC},
+		.length = sizeof(message.body.event),
+		.body.event = {.what = PROC_EVENT_EXIT},
 	};
 
-	message.event.event_data.exit.process_pid = NOBODY;
-	message.event.event_data.exit.process_tgid = NOBODY;
+	message.body.event.event_data.exit.process_pid = NOBODY;
+	message.body.event.event_data.exit.process_tgid = NOBODY;
 	ck_assert_int_eq(
 		getsockname(to, (struct sockaddr *)&address, &size), 0);
 	address.nl_groups = 0;
@@ -1029,11 +1032,11 @@ END_TEST
 
 START_TEST(ctrl_c_reaches_the_command_once)
 {
-	struct session session =
-		support_start((char *const[]){"./lesson06", "--", "sh", "-c",
-			"trap 'echo caught' INT; echo ready; read x; read x;"
-			" echo got-$x; exit 4",
-			NULL});
+	static char script[] =
+		"trap 'echo caught' INT; echo ready; read x; read x;"
+		" echo got-$x; exit 4";
+	struct session session = support_start(
+		(char *const[]){"./lesson06", "--", "sh", "-c", script, NULL});
 
 	support_expect(&session, "ready\r");
 	support_type(&session, "\003");
@@ -1171,13 +1174,13 @@ END_TEST
 
 START_TEST(words_are_told)
 {
+	static char script[] = "sh -c 'kill -KILL $$; :'; sh -c 'exit 1'\n"
+			       "printf nslessons >/proc/self/comm; exit 2";
 	struct run run;
 
 	if (!have_sources(CONNECTOR, false, __func__))
 		return;
-	run = RUN("./lesson06", "-e", "exit,comm", "--", "sh", "-c",
-		"sh -c 'kill -KILL $$; :'; sh -c 'exit 1'\n"
-		"printf nslessons >/proc/self/comm; exit 2");
+	run = RUN("./lesson06", "-e", "exit,comm", "--", "sh", "-c", script);
 	ck_run(run, 2);
 	if (strstr(run.out, " 0 lost\n") != NULL) {
 		ck_assert_int_eq(
@@ -1206,27 +1209,28 @@ END_TEST
 /* It says it first, and then waits. An ID is no int; ps takes it for one. */
 START_TEST(owners_are_told)
 {
+	static char script[] =
+		"echo $(sed -n 's/^Uid:/is: '$$'/p' /proc/$$/status)"
+		" $(ps -o tty= -p $$) .; read x";
 	static char *const ids[] = {
 		"--reuid=7", "--reuid=4000000000", "--euid=7"};
-	long pid;
-	unsigned uid, effective;
-	char tty[16];
-
 	if (!have_sources(choices[2].sources, true, __func__))
 		return;
 	struct session session = support_start((char *const[]){"./lesson06",
 		"-x", "-e", "fork,exec", "--", "setpriv", ids[_i], "--regid=8",
-		"--clear-groups", "sh", "-c",
-		"echo $(sed -n 's/^Uid:/is: '$$'/p' /proc/$$/status)"
-		" $(ps -o tty= -p $$) .; read x",
-		NULL});
+		"--clear-groups", "sh", "-c", script, NULL});
 	support_expect(&session, " .\r");
 	/* Uid has four: the last two are the saved one, and that of files. */
 	const char *said = strstr(session.seen, "\nis: ");
 	ck_assert_ptr_nonnull(said);
-	ck_assert_int_eq(sscanf(said, "\nis: %ld %u %u %*u %*u %15s", &pid,
-				 &uid, &effective, tty),
-		4);
+	char *rest;
+	long pid = strtol(said + strlen("\nis: "), &rest, 10);
+	unsigned uid = (unsigned)strtoul(rest, &rest, 10);
+	unsigned effective = (unsigned)strtoul(rest, &rest, 10);
+	strtoul(rest, &rest, 10);
+	strtoul(rest, &rest, 10);
+	rest += strspn(rest, " \t");
+	char *tty = strndup(rest, strcspn(rest, " "));
 	char *line = format("%5u %5u %-6s -", uid, effective, tty);
 	support_expect(&session, line);
 	support_type(&session, "\n");
@@ -1244,6 +1248,7 @@ START_TEST(owners_are_told)
 				 pid, getuid(), geteuid(), tty),
 		1);
 	free(line);
+	free(tty);
 	support_run_free(&run);
 }
 END_TEST
@@ -1255,6 +1260,10 @@ enum { LIVES = 2000 };
 /* perf tells names and namespaces of those who live for 50 us. */
 START_TEST(no_short_life_is_missed)
 {
+	static char script[] =
+		"readlink /proc/self/ns/pid | tr -dc 'ns 0-9' >&2\n"
+		"exec build/tests/bench/load 2 2000 build/tests/bench/tiny"
+		" >/dev/null";
 	bool inside = _i == 1;
 	struct run run;
 
@@ -1262,9 +1271,7 @@ START_TEST(no_short_life_is_missed)
 		return;
 	json_t *lines = WATCH(0, &run, "--source=perf", "--",
 		inside ? "unshare" : "env", inside ? "-Upf" : "X=1", "sh", "-c",
-		"readlink /proc/self/ns/pid | tr -dc 'ns 0-9' >&2\n"
-		"exec build/tests/bench/load 2 2000 build/tests/bench/tiny"
-		" >/dev/null");
+		script);
 	if (lines == NULL)
 		return;
 	json_int_t ino = strtoll(run.err, NULL, 10);
@@ -1425,15 +1432,15 @@ child_of(pid_t pid)
 
 START_TEST(one_namespace_is_followed)
 {
+	static char script[] = "echo ready; read x\n"
+			       "sh -c 'echo inner-$$-; read y; exit 6'; exit 0";
 	struct session session;
 	char *space;
 
 	if (!have_sources(PERF, true, __func__))
 		return;
-	session = support_start((char *const[]){"unshare", "-pf", "sh", "-c",
-		"echo ready; read x\n"
-		"sh -c 'echo inner-$$-; read y; exit 6'; exit 0",
-		NULL});
+	session = support_start(
+		(char *const[]){"unshare", "-pf", "sh", "-c", script, NULL});
 	support_expect(&session, "ready\r");
 	pid_t init = child_of(session.pid);
 	unsigned long ino = ns_look(init, "pid").ino;
@@ -1505,8 +1512,33 @@ START_TEST(another_network_namespace_is_named)
 }
 END_TEST
 
+/* Another one who asks the connector again and again, and gets answers. */
+static pid_t
+start_asking(void)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ne(pid, -1);
+	if (pid != 0)
+		return pid;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		die("prctl");
+	int listener = open_connector(0);
+	while (true) {
+		int fd = open_connector(0);
+
+		short_life();
+		if (listener == -1 || fd == -1)
+			pause();
+		close(fd);
+	}
+}
+
+/* The answers to others, which all who listen get, are none to us. */
 START_TEST(silence_is_named)
 {
+	pid_t other = start_asking();
+
 	expect_refusal(RUN("timeout", "10", "unshare", "-Ur", "./lesson06",
 			       "--source=connector"),
 		"silent.*user namespace|EPERM.*user namespace");
@@ -1515,6 +1547,7 @@ START_TEST(silence_is_named)
 			RUN("timeout", "10", "unshare", "-pf", "--mount-proc",
 				"./lesson06", "--source=connector"),
 			"silent.*PID");
+	ck_assert_int_eq(child_end(other), 128 + SIGKILL);
 }
 END_TEST
 
@@ -1575,10 +1608,10 @@ START_TEST(events_that_perf_cannot_tell_are_refused)
 		return;
 	expect_refusal(RUN("timeout", "10", "./lesson06", "--source=perf", "-e",
 			       "uid,core", "true"),
-		"perf does not tell");
+		"does not tell these events");
 	expect_refusal(RUN("timeout", "10", "./lesson06", "--source=perf", "-e",
 			       "nonzero", "true"),
-		"perf does not tell");
+		"does not tell these events");
 }
 END_TEST
 
