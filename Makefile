@@ -31,7 +31,7 @@ build/tests/check: $(TESTS) build/libcommon.a
 
 # What make has made on the way is kept.
 .SECONDARY:
-BENCH = $(addprefix build/tests/bench/,bench fill load tiny)
+BENCH = $(addprefix build/tests/bench/,bench fill load threads tiny)
 
 # Loads for the tests and the measurements. No flags of ours: a sanitizer has
 # no place in a program without a C library.

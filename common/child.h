@@ -64,7 +64,11 @@ int child_wait_exec(int fd);
 void child_follow_begin(void);
 int child_follow(pid_t pid, bool is_init);
 
-/* For who waits in another way: a shell with job control has made its own
+/* For a parent that waits in another way: a signalfd(2) of the signals that
+ * child_follow_begin has blocked. Ends by die. */
+int child_follow_signals(void);
+
+/* Likewise: a shell with job control has made its own
  * process group the foreground one of the terminal; take it back. To be called
  * when the child has ended, if we were in the foreground. */
 void child_take_terminal_back(void);

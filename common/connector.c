@@ -72,7 +72,8 @@ translate(const struct proc_event *from, struct event *to)
 	default:
 		return false;
 	}
-	return thread == to->pid;
+	to->thread = thread != to->pid;
+	return !to->thread || (to->type & (EVENT_FORK | EVENT_EXIT)) != 0;
 }
 
 /* The kernel answers with the number of the request, and one more. */

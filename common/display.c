@@ -30,10 +30,17 @@ utf8_length(const unsigned char *text)
 	return length;
 }
 
-/* C0 and C1 control characters, and delete. */
+/* C0 and C1 control characters, and delete; line ends of Unicode (U+2028 and
+ * 2029), and the marks that turn a line around (200E, 200F, 202A to 202E, 2066
+ * to 2069). */
 static int
 is_control(const unsigned char *text)
 {
+	if (text[0] == 0xe2 && text[1] == 0x80)
+		return (text[2] & 0xfe) == 0x8e ||
+		       (text[2] >= 0xa8 && text[2] <= 0xae);
+	if (text[0] == 0xe2 && text[1] == 0x81)
+		return text[2] >= 0xa6 && text[2] <= 0xa9;
 	return text[0] < 0x20 || text[0] == 0x7f ||
 	       (text[0] == 0xc2 && text[1] < 0xa0);
 }

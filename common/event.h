@@ -25,9 +25,11 @@ enum event_type {
 	EVENT_ANSWER = 2048,  /* the connector agrees to tell */
 };
 
-/* Threads that are not the first of their process are left out. */
+/* Of threads that are not the first of their process, only the births and ends
+ * are told: a process ends with its last thread, whichever that is. */
 struct event {
 	enum event_type type;
+	bool thread;   /* it is about such a thread */
 	uint64_t time; /* in nanoseconds, CLOCK_MONOTONIC */
 	pid_t pid;
 	pid_t other; /* fork: the parent; ptrace: the tracer, or 0; answer: the

@@ -60,7 +60,7 @@ execs_add_connector(struct execs *execs, int fd)
 	execs->connector = fd;
 }
 
-void
+int
 execs_add_perf(struct execs *execs, int fd, size_t size)
 {
 	struct perf_ring *rings = realloc(
@@ -69,9 +69,15 @@ execs_add_perf(struct execs *execs, int fd, size_t size)
 	if (rings == NULL)
 		die("malloc");
 	execs->rings = rings;
-	if (perf_map(&rings[execs->ring_count], fd, size) == -1)
-		die("mmap of a perf event");
+	if (perf_map(&rings[execs->ring_count], fd, size) == -1) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
 	execs->ring_count++;
+	return 0;
 }
 
 void
@@ -245,7 +251,8 @@ add_event(struct execs *execs, const struct event *event)
 	struct execs_event *added = &execs->waiting[execs->count];
 	*added = (struct execs_event){
 		.event = *event, .sequence = execs->count++};
-	added->unread = (event->type & (EVENT_FORK | EVENT_EXEC)) != 0;
+	added->unread = !event->thread &&
+			(event->type & (EVENT_FORK | EVENT_EXEC)) != 0;
 }
 
 /* perf tells an exec when the new program has its name, and a moment before it
@@ -272,7 +279,12 @@ ask_proc(struct execs *execs, struct execs_event *waiting)
 {
 	struct event *event = &waiting->event;
 
-	waiting->unread = false;
+	/* The record of a child's namespaces follows that of its fork; between
+	 * the two, the parent may have lost its processor. */
+	waiting->unread = event->type == EVENT_FORK && execs->told_spaces &&
+			  event->space == 0;
+	if (waiting->unread)
+		return;
 	if (event->type == EVENT_EXEC) {
 		read_command(waiting);
 		if (event->name[0] == '\0')
@@ -294,6 +306,8 @@ ask_the_living(struct execs *execs)
 		struct execs_event *waiting = &execs->waiting[i];
 		bool *gone = &execs->gone[waiting->event.pid];
 
+		if (waiting->event.thread)
+			continue;
 		if (waiting->event.type == EVENT_EXIT)
 			*gone = true;
 		if (waiting->unread && *gone)
@@ -329,10 +343,25 @@ find_fork(struct execs *execs, pid_t pid)
 		struct execs_event *waiting = &execs->waiting[i];
 
 		if (waiting->event.type == EVENT_FORK &&
-			waiting->event.pid == pid)
+			!waiting->event.thread && waiting->event.pid == pid)
 			return waiting;
 	}
 	return NULL;
+}
+
+/* Is it about a child whose fork has been shown already? Then that waited in
+ * vain. */
+static bool
+place(struct execs *execs, const struct event *event)
+{
+	struct execs_process *process = execs->processes[event->pid];
+
+	if (process == NULL || !process->unplaced)
+		return false;
+	process->unplaced = false;
+	process->space = event->space;
+	process->inside = read_inside(execs, event->pid, event->space);
+	return true;
 }
 
 static void
@@ -343,8 +372,11 @@ take_perf(void *data, const struct event *event)
 
 	if (execs->connector != -1 && (event->type & EXECS_TOLD_BY_PERF) == 0)
 		return;
-	if (event->type == EVENT_NAMESPACES)
+	if (event->type == EVENT_NAMESPACES) {
 		fork = find_fork(execs, event->pid);
+		if (fork == NULL && place(execs, event))
+			return;
+	}
 	if (fork == NULL || fork->event.space != 0) {
 		add_event(execs, event);
 		return;
@@ -372,7 +404,7 @@ finish_shown(struct execs *execs)
 	struct execs_event *last = &execs->waiting[execs->first];
 	pid_t pid = last->event.pid;
 
-	if (last->event.type == EVENT_EXIT)
+	if (last->event.type == EVENT_EXIT && !last->event.thread)
 		forget(execs, pid);
 	if (last->event.type == EVENT_COMM)
 		memcpy(execs->processes[pid]->name, last->event.name,
@@ -389,8 +421,9 @@ read_sources(struct execs *execs)
 
 	finish_shown(execs);
 	execs->count -= execs->first;
-	memmove(execs->waiting, execs->waiting + execs->first,
-		execs->count * sizeof(*execs->waiting));
+	if (execs->first > 0)
+		memmove(execs->waiting, execs->waiting + execs->first,
+			execs->count * sizeof(*execs->waiting));
 	execs->first = 0;
 	for (int i = 0; i < execs->count; i++)
 		execs->waiting[i].sequence = i;
@@ -463,6 +496,7 @@ born(struct execs *execs, const struct execs_event *waiting)
 	process->parent = waiting->event.other;
 	process->born = waiting->event.time;
 	process->space = waiting->event.space;
+	process->unplaced = execs->told_spaces && process->space == 0;
 	process->inside = waiting->inside;
 	if (process->parent == execs->root)
 		process->followed = true;
@@ -477,7 +511,7 @@ born(struct execs *execs, const struct execs_event *waiting)
 
 /* After an exec: another name, another command line. */
 static void
-became(struct execs_process *process, struct execs_event *waiting)
+became(struct execs_process *process, struct execs_event *waiting, bool tracked)
 {
 	const struct event *event = &waiting->event;
 
@@ -489,7 +523,11 @@ became(struct execs_process *process, struct execs_event *waiting)
 	process->command = waiting->command;
 	process->length = waiting->length;
 	waiting->command = NULL;
-	if (waiting->owner.known)
+	/* By now the program may have changed its user; the connector's events
+	 * tell that in the right order. */
+	if (waiting->owner.known && tracked && process->owner.known)
+		process->owner.tty = waiting->owner.tty;
+	else if (waiting->owner.known)
 		process->owner = waiting->owner;
 	if (process->space == 0)
 		process->space = event->space;
@@ -504,13 +542,13 @@ apply(struct execs *execs, struct execs_event *waiting)
 	const struct event *event = &waiting->event;
 	struct execs_process *process;
 
-	if (event->type == EVENT_FORK)
+	if (event->type == EVENT_FORK && !event->thread)
 		born(execs, waiting);
 	else if (execs->processes[event->pid] == NULL)
 		meet(execs, event->pid);
 	process = execs->processes[event->pid];
 	if (event->type == EVENT_EXEC)
-		became(process, waiting);
+		became(process, waiting, execs->connector != -1);
 	if (event->type == EVENT_NAMESPACES)
 		process->space = event->space;
 	if (event->type == EVENT_UID) {
@@ -520,20 +558,39 @@ apply(struct execs *execs, struct execs_event *waiting)
 	return process;
 }
 
+/* The first thread may end before others, or because another one calls exec. Of
+ * a process that we met, we do not know how many threads it had. */
+static bool
+is_of_thread(struct execs_process *process, struct event *event)
+{
+	if (event->type == EVENT_FORK)
+		process->threads += event->thread;
+	else if (event->type == EVENT_EXIT && process->threads > 0) {
+		process->threads--;
+		event->thread = true;
+	} else if (event->type == EVENT_EXIT && process->born != 0)
+		event->thread = false;
+	return event->thread;
+}
+
 bool
 execs_next(struct execs *execs, bool all, const struct event **event,
 	const struct execs_process **process)
 {
-	finish_shown(execs);
-	if (execs->first == execs->count)
-		return false;
-	struct execs_event *next = &execs->waiting[execs->first];
-	int patience = next->unread ? LONG_PATIENCE : PATIENCE;
-	if (!all && next->event.time + patience > execs->time)
-		return false;
-	*event = &next->event;
-	*process = apply(execs, next);
-	execs->shown = true;
+	struct execs_event *next;
+
+	do {
+		finish_shown(execs);
+		if (execs->first == execs->count)
+			return false;
+		next = &execs->waiting[execs->first];
+		int patience = next->unread ? LONG_PATIENCE : PATIENCE;
+		if (!all && next->event.time + patience > execs->time)
+			return false;
+		*event = &next->event;
+		*process = apply(execs, next);
+		execs->shown = true;
+	} while (is_of_thread(execs->processes[next->event.pid], &next->event));
 	return true;
 }
 

@@ -40,6 +40,8 @@ struct execs_process {
 	uint64_t born; /* the time of the fork, or 0: before we looked */
 	int depth;     /* how many of its ancestors were born meanwhile */
 	bool followed; /* to be shown */
+	int threads;   /* how many more than one it has */
+	bool unplaced; /* born, and perf has not yet told where */
 	char name[16]; /* "": not known */
 	char *command; /* its arguments, each ending in a zero byte; NULL: it
 			   has made no exec, or /proc was read too late */
@@ -80,10 +82,12 @@ struct execs {
  * Ends by die. */
 void execs_begin(struct execs *execs);
 
-/* Add the connector's socket, or a processor's event (see perf_map). They
- * belong to the module then. Ends by die. */
+/* Add the connector's socket. It belongs to the module then. */
 void execs_add_connector(struct execs *execs, int fd);
-void execs_add_perf(struct execs *execs, int fd, size_t size);
+
+/* Add a processor's event. It belongs to the module then, also after a failure.
+ * Returns 0, or -1 with errno of perf_map. */
+int execs_add_perf(struct execs *execs, int fd, size_t size);
 
 /* Take the events of perf away again. */
 void execs_drop_perf(struct execs *execs);

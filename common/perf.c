@@ -117,7 +117,10 @@ translate(
 		return false;
 	}
 	/* A process that our PID namespace does not show has no number. */
-	return thread == pid && (pid_t)pid > 0;
+	event->thread = thread != pid;
+	return (pid_t)pid > 0 &&
+	       (!event->thread ||
+		       (event->type & (EVENT_FORK | EVENT_EXIT)) != 0);
 }
 
 int

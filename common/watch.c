@@ -174,7 +174,8 @@ lifetime(const struct event *event, const struct execs_process *process)
 		       : (int64_t)(event->time - process->born);
 }
 
-static void
+/* These return how many columns they have printed. */
+static int
 print_time(struct watch *watch, uint64_t when)
 {
 	time_t second = (time_t)(when / 1000000000);
@@ -183,21 +184,32 @@ print_time(struct watch *watch, uint64_t when)
 	if (second != watch->second && localtime_r(&second, &parts) != NULL &&
 		strftime(watch->clock, sizeof(watch->clock), "%T", &parts) > 0)
 		watch->second = second;
-	fprintf(watch->out, "%s.%03d ", watch->clock,
+	return fprintf(watch->out, "%s.%03d ", watch->clock,
 		(int)(when % 1000000000 / 1000000));
 }
 
-static void
+static int
 print_owner(struct watch *watch, const struct execs_owner *owner)
 {
 	char tty[SHORT];
 
 	name_tty(tty, owner);
 	if (owner->known)
-		fprintf(watch->out, "%5u %5u %-6s ", owner->uid,
+		return fprintf(watch->out, "%5u %5u %-6s ", owner->uid,
 			owner->effective, tty);
-	else
-		fprintf(watch->out, "%5s %5s %-6s ", "?", "?", tty);
+	return fprintf(watch->out, "%5s %5s %-6s ", "?", "?", tty);
+}
+
+static int
+print_life(struct watch *watch, const struct event *event, int64_t milliseconds)
+{
+	char info[SHORT];
+
+	tell_info(info, event);
+	if (milliseconds < 0)
+		return fprintf(watch->out, "%-18s  ", info);
+	return fprintf(watch->out, "%-8s %4d.%03ds  ", info,
+		(int)(milliseconds / 1000), (int)(milliseconds % 1000));
 }
 
 /* In a line of a terminal, what does not fit is cut off. */
@@ -220,26 +232,20 @@ static void
 print_line(struct watch *watch, const struct event *event,
 	const struct execs_process *process)
 {
-	char pids[WATCH_PIDS], info[SHORT], space[SHORT] = "?";
-	int64_t life = lifetime(event, process) / 1000000;
+	char pids[WATCH_PIDS], space[SHORT] = "?";
 	int depth = process->depth < 8 ? process->depth : 8;
+	int column = print_time(watch, event->time + watch->to_clock);
 
 	watch_pids(pids, watch->execs, process);
-	tell_info(info, event);
 	if (process->space != 0)
 		snprintf(space, sizeof(space), "%lu", process->space);
-	print_time(watch, event->time + watch->to_clock);
-	fprintf(watch->out, "%-6s %-11s %-10s ", event_name(event->type), pids,
-		space);
+	column += fprintf(watch->out, "%-6s %-11s %-10s ",
+		event_name(event->type), pids, space);
 	if (watch->extra)
-		print_owner(watch, &process->owner);
-	if (life >= 0)
-		fprintf(watch->out, "%-8s %4d.%03ds  %*s", info,
-			(int)(life / 1000), (int)(life % 1000), 2 * depth, "");
-	else
-		fprintf(watch->out, "%-18s  %*s", info, 2 * depth, "");
-	print_last_column(
-		watch, event, process, (watch->extra ? 82 : 63) + 2 * depth);
+		column += print_owner(watch, &process->owner);
+	column += print_life(watch, event, lifetime(event, process) / 1000000);
+	column += fprintf(watch->out, "%*s", 2 * depth, "");
+	print_last_column(watch, event, process, column);
 	fputc('\n', watch->out);
 }
 
@@ -426,19 +432,6 @@ show_the_rest(struct watch *watch, struct execs *execs)
 	}
 }
 
-static int
-signals(void)
-{
-	sigset_t blocked;
-
-	if (sigprocmask(SIG_BLOCK, NULL, &blocked) == -1)
-		die("sigprocmask");
-	int fd = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd == -1)
-		die("signalfd");
-	return fd;
-}
-
 int
 watch_run(struct watch *watch, struct execs *execs, char **argv)
 {
@@ -449,7 +442,7 @@ watch_run(struct watch *watch, struct execs *execs, char **argv)
 	watch->execs = execs;
 	execs->owners = watch->extra;
 	child_follow_begin();
-	struct pollfd ready = {.fd = signals(), .events = POLLIN};
+	struct pollfd ready = {.fd = child_follow_signals(), .events = POLLIN};
 	if (argv[0] != NULL) {
 		execs_follow(execs);
 		command = start_command(argv, &gate);

@@ -222,18 +222,23 @@ add_perf(struct execs *execs, bool self, size_t size)
 {
 	int processors = (int)sysconf(_SC_NPROCESSORS_CONF);
 
+	/* An ordinary user may lock kernel.perf_event_mlock_kb for each
+	 * processor, usually 516: a fair share for each of three watchers. */
+	if (self && size > (size_t)128 << 10)
+		size = (size_t)128 << 10;
+
 	for (int i = 0; i < processors; i++) {
 		int fd = open_perf(i, self);
 
-		if (fd == -1 && errno != ENODEV) {
+		if (fd == -1 && errno == ENODEV)
+			continue;
+		if (fd == -1 || execs_add_perf(execs, fd, size) == -1) {
 			int error = errno;
 
 			execs_drop_perf(execs);
 			errno = error;
 			return false;
 		}
-		if (fd != -1)
-			execs_add_perf(execs, fd, size);
 	}
 	execs->told_spaces = !self;
 	return execs->ring_count > 0;
@@ -280,7 +285,8 @@ why_no_perf(int error)
 	case EACCES:
 	case EPERM:
 		return "no perf: it takes CAP_PERFMON in the host's user"
-		       " namespace (see kernel.perf_event_paranoid)";
+		       " namespace (see kernel.perf_event_paranoid), or more"
+		       " memory (ulimit -l)";
 	default:
 		report_note("perf_event_open: %s", die_errno_name(error));
 		return "no perf";
@@ -398,15 +404,17 @@ chosen_space(void)
 
 /* Say what is missing; end when that is all. */
 static void
-tell_sources(int works, int types, const struct reasons *why)
+tell_sources(int works, bool spaces, int types, const struct reasons *why)
 {
 	if (works == 0)
 		report_cannot(
 			why->connector == NULL ? why->perf : why->connector,
 			CURE);
 	int told = 0;
+
 	if ((works & PERF) != 0)
-		told |= EXECS_TOLD_BY_PERF | EVENT_EXIT;
+		told |= (EXECS_TOLD_BY_PERF | EVENT_EXIT) &
+			(spaces ? ~0 : ~EVENT_NAMESPACES);
 	if ((works & CONNECTOR) != 0)
 		told |= ~EVENT_NAMESPACES;
 	if ((types & told) == 0)
@@ -414,6 +422,9 @@ tell_sources(int works, int types, const struct reasons *why)
 				      ? "perf does not tell these events"
 				      : "the connector does not tell them",
 			"as root on the host, with --source=both");
+	if ((types & ~told) != 0)
+		report_note("not all of these events are told by what works"
+			    " here");
 	if (why->connector != NULL)
 		report_note("%s; how a process has ended is not told",
 			why->connector);
@@ -438,10 +449,11 @@ watch_events(char **argv)
 		die("open %s", output);
 	int works = open_sources(
 		&execs, wanted, argv[0] != NULL, (size_t)16 << 20, &why);
-	tell_sources(works, watch.types, &why);
+	tell_sources(works, execs.told_spaces, watch.types, &why);
 	if (works == (CONNECTOR | PERF) &&
 		ask_connector(execs.connector, PROC_CN_MCAST_LISTEN,
-			connector_filter(watch.types)) == -1)
+			connector_filter(
+				watch.types | (extra ? EVENT_UID : 0))) == -1)
 		die("send to the process connector");
 	int code = watch_run(&watch, &execs, argv);
 	execs_end(&execs);

@@ -931,6 +931,34 @@ START_TEST(events_are_what_the_workload_says)
 }
 END_TEST
 
+/* A process ends with its last thread, whichever that is. */
+START_TEST(threads_are_no_processes)
+{
+	struct run run;
+
+	if (!have_sources(choices[_i].sources, false, __func__))
+		return;
+	json_t *lines = WATCH(0, &run, choices[_i].option, "--",
+		"build/tests/bench/threads", "exec", "build/tests/bench/tiny");
+	if (lines == NULL)
+		return;
+	ck_assert_int_eq(count(lines, "fork", 0, NULL, 0), 1);
+	ck_assert_int_eq(count(lines, "exec", 0, NULL, 0), 2);
+	ck_assert_int_eq(count(lines, "exit", 0, NULL, 0), 1);
+	json_decref(lines);
+	support_run_free(&run);
+	lines = WATCH(3, &run, choices[_i].option, "--",
+		"build/tests/bench/threads", "exit");
+	if (lines == NULL)
+		return;
+	bool told = (choices[_i].sources & CONNECTOR) != 0;
+	ck_assert_int_eq(count(lines, "exit", 0, NULL, 0), 1);
+	ck_assert_int_eq(count(lines, "exit", 0, "exit_code", 3), told);
+	json_decref(lines);
+	support_run_free(&run);
+}
+END_TEST
+
 /* The time of the event itself: each is in its order, and the last one's
  * duration is that between the two. */
 START_TEST(times_are_those_of_the_events)
@@ -1704,6 +1732,7 @@ add_commands(Suite *suite)
 	tcase_add_loop_test(
 		commands, times_are_those_of_the_events, 0, CHOICES);
 	tcase_add_test(commands, unknown_events_are_named);
+	tcase_add_loop_test(commands, threads_are_no_processes, 0, CHOICES);
 	tcase_add_loop_test(commands, events_have_their_causes, 0, CAUSES);
 	tcase_add_test(commands, words_are_told);
 	if (HAVE("no_name_reaches_the_terminal", "bash", "seq"))
