@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -560,6 +559,7 @@ START_TEST(lines_fit_the_terminal)
 	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
 	ck_assert_int_eq(look_from(&look, file, &error), 0);
 	rows_add_members(&list, &look, 6);
+	rows_add_members(&list, &look, 7);
 	rows_add_members(&list, &look, 8);
 	ck_assert_ptr_null(
 		columns_choose(&columns, rows_processes, rows_processes_usual));
@@ -571,6 +571,9 @@ START_TEST(lines_fit_the_terminal)
 
 		columns_text(out, &columns, rows, true, limit);
 		ck_assert_int_eq(fclose(out), 0);
+		/* Long cells are cut before the last column is lost. */
+		if (limit >= 80)
+			ck_assert_ptr_nonnull(strstr(text, "INSIDE\n"));
 		rest = text;
 		while ((line = strsep(&rest, "\n")) != NULL)
 			ck_assert_int_le(display_width(line), limit);
@@ -798,6 +801,25 @@ START_TEST(lies_are_refused)
 }
 END_TEST
 
+/* Which of the two would be meant? */
+START_TEST(members_stand_once)
+{
+	json_t *all = make_snapshot();
+	char *text = json_dumps(all, JSON_COMPACT), *error = NULL;
+	struct snapshot snapshot;
+	FILE *out = fopen(file, "we");
+
+	ck_assert_ptr_nonnull(out);
+	fprintf(out, "{\"version\":1,%s", text + 1);
+	ck_assert_int_eq(fclose(out), 0);
+	ck_assert_int_eq(snapshot_read(&snapshot, file, &error), -1);
+	ck_assert_ptr_nonnull(strstr(error, "duplicate"));
+	free(error);
+	free(text);
+	json_decref(all);
+}
+END_TEST
+
 /* A chain of user namespaces; the kernel's longest has 34. */
 static int
 read_chain(int levels)
@@ -839,8 +861,8 @@ END_TEST
 /* What is no JSON, no object, no regular file, or not there at all. */
 START_TEST(files_of_no_use_are_refused)
 {
-	static const char *const texts[] = {"", "[]", "{", "{} {}",
-		"{\"format\":1,\"format\":1}", "\xff", "\033[31m"};
+	static const char *const texts[] = {
+		"", "[]", "{", "{} {}", "\xff", "\033[31m"};
 	char *fifo = path_in("fifo"), *none = path_in("none");
 	char *const paths[] = {folder, fifo, none, "/dev/null"};
 
@@ -1039,22 +1061,33 @@ END_TEST
 
 /* --- Again and again ------------------------------------------------------ */
 
-/* A child with a name by which we find it. */
-static pid_t
-start_named(const char *name)
+/* A name that no other process of this machine has. */
+static char *
+own_name(const char *before)
 {
-	int parent = child_self();
-	pid_t pid = fork();
+	char *name;
 
+	ck_assert_int_ne(asprintf(&name, "%snsl-%d", before, getpid()), -1);
+	return name;
+}
+
+/* A child with that name. It inherits ours: one that takes the name when it
+ * lives already can be seen before. */
+static pid_t
+start_named(void)
+{
+	char *name = own_name("");
+	int parent = child_self();
+
+	ck_assert_int_eq(prctl(PR_SET_NAME, name), 0);
+	pid_t pid = fork();
 	if (pid == 0) {
 		child_begin(parent);
-		if (prctl(PR_SET_NAME, name) == -1)
-			_exit(3);
-		raise(SIGSTOP);
-		_exit(0);
+		for (;;)
+			pause();
 	}
 	close(parent);
-	ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
+	free(name);
 	return pid;
 }
 
@@ -1072,15 +1105,16 @@ own_namespace(void)
 START_TEST(monitor_on_a_terminal)
 {
 	char *space = own_namespace();
+	char *came = own_name("\n+    "), *gone = own_name("\n-    ");
 	struct session session = support_start((char *[]){"./lesson07",
-		"--monitor", space, "--output", "PID,NAME", NULL});
+		"--monitor", space, "--output", "NAME,PID", NULL});
 
 	support_expect(&session, "Ctrl-C ends it");
 	support_expect(&session, "lesson07");
-	pid_t pid = start_named("nsl-comes");
-	support_expect(&session, "nsl-comes");
+	pid_t pid = start_named();
+	support_expect(&session, came);
 	child_end(pid);
-	support_expect(&session, " 1 gone");
+	support_expect(&session, gone);
 	support_type(&session, "\003");
 	struct run run = support_finish(&session);
 	ck_run(run, 0);
@@ -1089,27 +1123,33 @@ START_TEST(monitor_on_a_terminal)
 		ck_assert(strncmp(c, "\033[H", 3) == 0 ||
 			  strncmp(c, "\033[2J", 4) == 0);
 	support_run_free(&run);
+	free(came);
+	free(gone);
 	free(space);
 }
 END_TEST
 
-/* Read lines until one contains the text; returns it. */
-static char *
-read_until(FILE *from, const char *text)
+/* Read lines until one contains the text; returns its first letter. Each
+ * before it must begin with one of the marks. */
+static char
+read_until(FILE *from, const char *text, const char *marks)
 {
-	char *line = NULL;
+	char *line = NULL, mark;
 	size_t size = 0;
 
-	do
+	do {
 		ck_assert_msg(getline(&line, &size, from) != -1,
 			"ended before `%s`", text);
-	while (strstr(line, text) == NULL);
-	return line;
+		ck_assert_msg(strchr(marks, line[0]) != NULL, "%s", line);
+	} while (strstr(line, text) == NULL);
+	mark = line[0];
+	free(line);
+	return mark;
 }
 
 START_TEST(monitor_in_a_pipe)
 {
-	char *space = own_namespace(), *line;
+	char *space = own_namespace(), *name = own_name("");
 	int fd[2], parent = child_self();
 
 	ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
@@ -1122,28 +1162,24 @@ START_TEST(monitor_in_a_pipe)
 			dup2(null, STDERR_FILENO) == -1)
 			_exit(3);
 		execl("./lesson07", "lesson07", "--monitor", space, "-o",
-			"PID,NAME", NULL);
+			"NAME,PID", NULL);
 		_exit(4);
 	}
 	close(fd[1]);
 	FILE *out = fdopen(fd[0], "r");
 	ck_assert_ptr_nonnull(out);
-	line = read_until(out, "MARK");
-	ck_assert_ptr_nonnull(strstr(line, "NAME"));
-	free(line);
-	/* It is there before the second look. */
-	pid_t child = start_named("nsl-pipe");
-	line = read_until(out, "nsl-pipe");
-	ck_assert_int_eq(line[0], '+');
-	free(line);
+	/* It is there before the second look, and all of it comes at once. */
+	ck_assert_int_eq(read_until(out, "MARK NAME", "M"), 'M');
+	ck_assert_int_eq(read_until(out, "lesson07", " "), ' ');
+	pid_t child = start_named();
+	ck_assert_int_eq(read_until(out, name, " +-"), '+');
 	child_end(child);
-	line = read_until(out, "nsl-pipe");
-	ck_assert_int_eq(line[0], '-');
-	free(line);
+	ck_assert_int_eq(read_until(out, name, "+-"), '-');
 	ck_assert_int_eq(kill(pid, SIGINT), 0);
 	ck_assert_int_eq(child_wait(pid), 0);
 	ck_assert_int_eq(fclose(out), 0);
 	close(parent);
+	free(name);
 	free(space);
 }
 END_TEST
@@ -1175,6 +1211,7 @@ suite_listing(void)
 	tcase_add_test(tcase, wrong_usage_is_told);
 	tcase_add_test(tcase, wrong_column_lists_the_right_ones);
 	tcase_add_test(tcase, lies_are_refused);
+	tcase_add_test(tcase, members_stand_once);
 	tcase_add_test(tcase, depth_is_the_kernels);
 	tcase_add_test(tcase, files_of_no_use_are_refused);
 	tcase_add_test(tcase, snapshot_loses_nothing);
