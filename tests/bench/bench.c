@@ -259,31 +259,34 @@ cost(char *const argv[], double idle, int processes)
 static char *list[] = {"./lesson07", "--list", NULL};
 static char *quick[] = {"./lesson07", "--list", "--quick", NULL};
 
+/* Is one process of many dearer than one of few? */
 static void
-growth(void)
+growth(char *processes, char *sets)
 {
-	enum { ROUNDS = 10 };
-	struct line line = {.what = "lesson07 --list --quick: time per process"
-				    " at 5,000 over that at 500",
-		.goal = 1.1,
-		.unit = "times",
-		.of = "us"};
+	enum { ROUNDS = 10, MANY = 5000 };
+	struct line line = {.goal = 1.1, .unit = "times", .of = "us a process"};
 	double few[ROUNDS], idle[ROUNDS];
 
+	if (asprintf(&line.what,
+		    "lesson07 --list --quick: time per process"
+		    " at 5,000 over that at %s",
+		    processes) == -1)
+		die("malloc");
 	for (int i = 0; i < ROUNDS; i++)
 		idle[i] = run(quick);
-	struct filled some = fill("500", "100");
+	struct filled some = fill(processes, sets);
 	for (int i = 0; i < ROUNDS; i++)
-		few[i] = cost(quick, idle[i], 500);
+		few[i] = cost(quick, idle[i], (int)strtol(processes, NULL, 10));
 	empty(&some);
 	struct filled many = fill("5000", "1000");
 	for (int i = 0; i < ROUNDS; i++) {
-		double a = cost(quick, idle[i], 5000);
+		double a = cost(quick, idle[i], MANY);
 
 		add(&line, a / few[i], a * 1e6, few[i] * 1e6);
 	}
 	empty(&many);
 	tell(&line);
+	free(line.what);
 }
 
 /* Where ps is the peer, it tells one type; so only the quick way is beside. */
@@ -445,7 +448,8 @@ main(int argc, char **argv)
 	if (fd == -1)
 		die("mkostemp %s", path);
 	close(fd);
-	growth();
+	growth("100", "20");
+	growth("500", "100");
 	listing();
 	watching(path);
 	if (unlink(path) == -1)
