@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "caps.h"
 #include "columns.h"
 #include "die.h"
 #include "display.h"
@@ -328,8 +329,9 @@ cure(const struct look *look)
 {
 	if (!look->live)
 		return "";
-	return geteuid() == 0 ? ": CAP_SYS_PTRACE is missing"
-			      : ": look as root (sudo)";
+	return caps_have(CAP_SYS_PTRACE)
+		       ? ": it has capabilities that we have not"
+		       : ": CAP_SYS_PTRACE is missing (sudo)";
 }
 
 /* How it was looked, and what is missing: on standard error, because it is
@@ -342,13 +344,10 @@ tell_way(const struct look *look)
 
 	report_note("%s: %d processes in %d namespaces%s", way,
 		scan->process_count, scan->space_count,
-		look->holders ? ""
-			      : "; not those that only threads, descriptors or"
-				" mounts keep alive");
+		look->holders ? "" : "; only those with processes");
 	free(way);
 	if (scan->unreadable > 0)
-		report_note("%d %s could not be read, so this is not all%s",
-			scan->unreadable,
+		report_note("%d %s not to be read%s", scan->unreadable,
 			scan->unreadable == 1 ? "process" : "processes",
 			cure(look));
 }
@@ -382,9 +381,11 @@ find_space(const struct wish *wish, struct look *look)
 			      scan_find_process(&look->scan,
 				      (pid_t)wish->ino) != SCAN_NONE;
 
-		not_found(look, wish->operand,
-			is_pid ? "namespace, but a process: try --pid"
-			       : "namespace");
+		if (is_pid)
+			report_note("%s is a process: try --pid %s",
+				wish->operand, wish->operand);
+		else
+			not_found(look, wish->operand, "namespace");
 		return SCAN_NONE;
 	}
 	if (wish->type < NS_TYPES &&

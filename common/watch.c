@@ -304,7 +304,7 @@ print_object(struct watch *watch, const struct event *event,
 		add(object, "euid", json_integer(process->owner.effective));
 		add(object, "tty", json_integer(process->owner.tty));
 	}
-	char *line = json_dumps(object, JSON_COMPACT);
+	char *line = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(16));
 	if (line == NULL)
 		die("malloc");
 	fprintf(watch->out, "%s\n", line);
@@ -321,9 +321,12 @@ show_event(struct watch *watch, const struct event *event,
 	if (type == EVENT_EXIT && event->status != 0 &&
 		event->status != EVENT_UNKNOWN)
 		type |= EVENT_NONZERO;
-	if ((type & watch->types) == 0 || !process->followed ||
-		(watch->space != 0 && process->space != watch->space))
+	if ((type & watch->types) == 0 || !process->followed)
 		return;
+	if (watch->space != 0 && process->space != watch->space) {
+		watch->unplaced += process->space == 0;
+		return;
+	}
 	watch->shown++;
 	if (watch->json)
 		print_object(watch, event, process);
@@ -343,6 +346,10 @@ print_end(struct watch *watch, long lost)
 	flush(watch);
 	if (lost > 0)
 		report_note("lost events: %ld", lost);
+	if (watch->unplaced > 0)
+		report_note("left out, because /proc was read too late or not"
+			    " to be read: %ld",
+			watch->unplaced);
 }
 
 /* Start the command; it waits at the gate until we are ready. */

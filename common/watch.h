@@ -20,6 +20,7 @@ struct watch {
 
 	const struct execs *execs;
 	long shown;	   /* lines so far */
+	long unplaced;	   /* events whose namespace is not known */
 	uint64_t to_clock; /* from an event's time to the time of day */
 	int width;	   /* of a line, in columns; 0: no limit */
 	time_t second;	   /* that `clock` tells */

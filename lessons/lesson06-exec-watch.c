@@ -52,7 +52,8 @@ static const struct option_entry own_options[] = {
 		NULL, &space},
 	{0, "source", "SOURCE", "connector, perf, or both (what works here)",
 		NULL, &source},
-	{'o', "output", "FILE", "write the events to FILE", NULL, &output},
+	{'o', "output", "FILE", "write the events to FILE (-: standard output)",
+		NULL, &output},
 	{0, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -368,9 +369,13 @@ static int
 chosen_events(void)
 {
 	char *wrong;
+
+	if (events != NULL && strcmp(events, "help") == 0) {
+		event_help();
+		exit(0);
+	}
 	int types =
 		event_parse(events == NULL ? "exec,fork,exit" : events, &wrong);
-
 	if (types == 0)
 		options_wrong(
 			&lesson, "-e: `%s` is no event: see -e help", wrong);
@@ -436,6 +441,9 @@ tell_sources(int works, bool spaces, int types, const struct reasons *why)
 static int
 watch_events(char **argv)
 {
+	if (options.step || options.hold || options.check || options.explain)
+		options_wrong(&lesson, "--step, --hold, --check and --explain"
+				       " are for the demonstration");
 	struct watch watch = {.out = stdout,
 		.types = chosen_events(),
 		.extra = extra,
@@ -445,7 +453,8 @@ watch_events(char **argv)
 	struct reasons why;
 	int wanted = chosen_source();
 
-	if (output != NULL && (watch.out = fopen(output, "we")) == NULL)
+	if (output != NULL && strcmp(output, "-") != 0 &&
+		(watch.out = fopen(output, "we")) == NULL)
 		die("open %s", output);
 	int works = open_sources(
 		&execs, wanted, argv[0] != NULL, (size_t)16 << 20, &why);
@@ -653,12 +662,12 @@ two_sources(struct watchers *watchers)
 		report_equal(1, count_events(&connector, EVENT_EXEC, pid),
 			"execs of it, by the connector");
 	else
-		report_skip("the connector", watchers->why.connector);
+		report_skip("the connector", "it does not work here");
 	if ((watchers->works & PERF) != 0)
 		report_equal(1, count_events(&perf, EVENT_EXEC, pid),
 			"execs of it, by perf");
 	else
-		report_skip("perf", watchers->why.perf);
+		report_skip("perf", "it does not work here");
 	free(connector.lines);
 	free(perf.lines);
 	free(program);
@@ -842,7 +851,7 @@ too_late(struct watchers *watchers, struct box *box)
 	report_explain("PERF_RECORD_COMM in perf_event_open(2) holds the name");
 	report_host("container# while [ $i -lt %d ]; do /bin/true; ...", MANY);
 	if ((watchers->works & CONNECTOR) == 0)
-		report_skip("the connector", watchers->why.connector);
+		report_skip("the connector", "it does not work here");
 	else if (execs_lost(&watchers->connector) > 0)
 		report_skip("the connector", LOST);
 	else {
@@ -852,7 +861,7 @@ too_late(struct watchers *watchers, struct box *box)
 			"names that are still in /proc");
 	}
 	if ((watchers->works & PERF) == 0)
-		report_skip("perf", watchers->why.perf);
+		report_skip("perf", "it does not work here");
 	else if (execs_lost(&watchers->perf) > 0)
 		report_skip("perf", LOST);
 	else {
@@ -988,6 +997,10 @@ main(int argc, char **argv)
 	open_watchers(&watchers);
 	if (watchers.works == 0)
 		report_cannot(watchers.why.connector, CURE);
+	if (watchers.why.connector != NULL)
+		report_note("%s", watchers.why.connector);
+	if (watchers.why.perf != NULL)
+		report_note("%s", watchers.why.perf);
 	need_privilege();
 	need_namespaces(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
 			CLONE_NEWPID | CLONE_NEWNET);

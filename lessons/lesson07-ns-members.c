@@ -305,7 +305,7 @@ from_inside(struct box *box)
 		ours += space->id.ino == pid || space->id.ino == host;
 	}
 	if (spaces > 2)
-		report_host("and %d of other programs", spaces - 2);
+		report_host("and %d others", spaces - 2);
 	report_equal(2, ours, "of host and container, seen from outside");
 	report_equal(
 		1, display_lines(seen), "PID namespaces, seen from inside");

@@ -237,8 +237,7 @@ START_TEST(notes_are_on_standard_error)
 	ck_run(run, 0);
 	ck_assert_str_eq(run.err,
 		"lesson07: walk of /proc: 5 processes in 14 namespaces\n"
-		"lesson07: 2 processes could not be read, so this is not"
-		" all\n");
+		"lesson07: 2 processes not to be read\n");
 	support_run_free(&run);
 }
 END_TEST
