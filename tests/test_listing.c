@@ -594,7 +594,7 @@ START_TEST(unknown_things_are_told)
 	} rows[] = {
 		{{"4026539999"}, "4026539999: there is no such namespace"},
 		{{"net:[4026532395]"}, "is a namespace of type pid"},
-		{{"700"}, "but a process: try --pid"},
+		{{"700"}, "is a process: try --pid"},
 		{{"--pid", "4711"}, "4711: there is no such process"},
 		{{"--cgroup", "4711:3"}, "4711: there is no such process"},
 		{{"--cgroup", "33052:99"}, "no such hierarchy"},
