@@ -406,9 +406,9 @@ finish_shown(struct execs *execs)
 
 	if (last->event.type == EVENT_EXIT && !last->event.thread)
 		forget(execs, pid);
-	if (last->event.type == EVENT_COMM)
-		memcpy(execs->processes[pid]->name, last->event.name,
-			sizeof(last->event.name));
+	struct execs_process *process = execs->processes[pid];
+	if (last->event.type == EVENT_COMM && process != NULL)
+		memcpy(process->name, last->event.name, sizeof(process->name));
 	free(last->command);
 	execs->first++;
 	execs->shown = false;
