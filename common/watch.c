@@ -428,7 +428,7 @@ static void
 show_the_rest(struct watch *watch, struct execs *execs)
 {
 	enum { MILLISECONDS = 100 };
-	uint64_t end = nanoseconds(CLOCK_MONOTONIC) + MILLISECONDS * 1000000;
+	uint64_t end = nanoseconds(CLOCK_MONOTONIC) + MILLISECONDS * 1000000UL;
 
 	execs_wait(execs, NULL, 0, 0);
 	show_all(watch, execs, true);
