@@ -558,18 +558,27 @@ apply(struct execs *execs, struct execs_event *waiting)
 	return process;
 }
 
-/* The first thread may end before others, or because another one calls exec. Of
- * a process that we met, we do not know how many threads it had. */
+/*
+ * The first thread may end before others, or because another one calls exec. Of
+ * a process that we met, we do not know how many threads it had. Whichever
+ * thread's end is told last: the process ends as the thread that ended it.
+ */
 static bool
 is_of_thread(struct execs_process *process, struct event *event)
 {
 	if (event->type == EVENT_FORK)
 		process->threads += event->thread;
-	else if (event->type == EVENT_EXIT && process->threads > 0) {
+	if (event->type != EVENT_EXIT)
+		return event->thread;
+	if (event->status > 0)
+		process->status = event->status;
+	if (process->threads > 0) {
 		process->threads--;
 		event->thread = true;
-	} else if (event->type == EVENT_EXIT && process->born != 0)
+	} else if (process->born != 0)
 		event->thread = false;
+	if (event->status == 0)
+		event->status = process->status;
 	return event->thread;
 }
 

@@ -41,6 +41,7 @@ struct execs_process {
 	int depth;     /* how many of its ancestors were born meanwhile */
 	bool followed; /* to be shown */
 	int threads;   /* how many more than one it has */
+	int status;    /* of a thread that has ended, when it is not 0 */
 	bool unplaced; /* born, and perf has not yet told where */
 	char name[16]; /* "": not known */
 	char *command; /* its arguments, each ending in a zero byte; NULL: it

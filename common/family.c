@@ -221,7 +221,7 @@ process_label(const json_t *process)
 		fprintf(out, "%s%lld", i == 0 ? "" : "/",
 			json_integer_value(json_array_get(pids, i)));
 	fprintf(out, " %s", get_text(process, "name"));
-	if (fclose(out) == EOF)
+	if (fclose(out) == EOF || label == NULL)
 		die("malloc");
 	return label;
 }

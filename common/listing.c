@@ -350,6 +350,15 @@ tell_way(const struct look *look)
 		report_note("%d %s not to be read%s", scan->unreadable,
 			scan->unreadable == 1 ? "process" : "processes",
 			cure(look));
+	if (scan->hidden)
+		report_note("/proc hides other users' processes (hidepid), so"
+			    " this is not all");
+}
+
+static bool
+short_of(const struct look *look)
+{
+	return look->scan.unreadable > 0 || look->scan.hidden;
 }
 
 /* Say that there is no such thing, in one line. */
@@ -359,8 +368,8 @@ not_found(const struct look *look, const char *what, const char *hint)
 	char *clean = display_clean(what);
 
 	report_note("%s: there is no such %s%s%s", clean, hint,
-		look->scan.unreadable > 0 ? ", or it could not be read" : "",
-		look->scan.unreadable > 0 ? cure(look) : "");
+		short_of(look) ? ", or it could not be read" : "",
+		short_of(look) ? cure(look) : "");
 	free(clean);
 }
 
@@ -405,7 +414,8 @@ find_process(const struct wish *wish, const struct look *look)
 	int process = scan_find_process(&look->scan, wish->pid);
 
 	if (process == SCAN_NONE)
-		report_note("%d: there is no such process", wish->pid);
+		report_note("%d: there is no such process%s", wish->pid,
+			short_of(look) ? ", or it could not be read" : "");
 	return process;
 }
 

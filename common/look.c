@@ -1,19 +1,27 @@
 #include "look.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "die.h"
+#include "need.h"
 #include "snapshot.h"
 
 void
 look_take(struct look *look, bool holders)
 {
 	*look = (struct look){.live = true, .holders = holders};
-	if (scan_take(&look->scan, holders) == -1)
-		die("open /proc");
+	if (scan_take(&look->scan, holders) == -1) {
+		int error = errno;
+
+		if (error == ENOENT)
+			need_proc();
+		errno = error;
+		die("read /proc");
+	}
 }
 
 int

@@ -1,6 +1,7 @@
 #include "monitor.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -146,6 +147,16 @@ print_title(FILE *out, struct rows rows, int columns)
 	free(title);
 }
 
+static void
+print_more(FILE *out, int count, int columns)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "... and %d more", count);
+	display_cut(out, text, columns);
+	putc('\n', out);
+}
+
 /* In one write, so that the screen does not flicker. When not all rows have
  * room, those that changed are shown first. */
 static void
@@ -169,8 +180,8 @@ draw(const struct monitor *monitor, const struct row_list *list)
 		rows.count = most;
 	columns_text(out, monitor->columns, rows, monitor->heading, columns);
 	if (rows.count < list->count)
-		fprintf(out, "... and %d more\n", list->count - rows.count);
-	if (fclose(out) == EOF)
+		print_more(out, list->count - rows.count, columns);
+	if (fclose(out) == EOF || screen == NULL)
 		die("malloc");
 	fputs(screen, stdout);
 	free(screen);
@@ -210,6 +221,16 @@ wait_a_second(const sigset_t *signals)
 	return signal == -1 ? 0 : signal;
 }
 
+/* When nothing changes nothing is written, and no SIGPIPE tells that nobody
+ * reads any more. */
+static bool
+is_read(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+
+	return poll(&out, 1, 0) < 1 || (out.revents & POLLERR) == 0;
+}
+
 void
 monitor_run(const struct monitor *monitor)
 {
@@ -228,7 +249,7 @@ monitor_run(const struct monitor *monitor)
 	there = take(monitor, &sights[0]);
 	/* Compared with itself, nothing has come or gone. */
 	show(monitor, &sights[0], &sights[0], true);
-	while (there && wait_a_second(&signals) != SIGINT) {
+	while (there && wait_a_second(&signals) != SIGINT && is_read()) {
 		now = !now;
 		there = take(monitor, &sights[now]);
 		show(monitor, &sights[!now], &sights[now], false);

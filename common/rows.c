@@ -147,7 +147,7 @@ rows_keepers(const struct scan_space *space)
 		if ((space->keepers & 1 << i) != 0)
 			fprintf(out, "%s%s", ftell(out) > 0 ? ", " : "",
 				words[i]);
-	if (fclose(out) == EOF)
+	if (fclose(out) == EOF || list == NULL)
 		die("malloc");
 	return list;
 }
@@ -398,7 +398,7 @@ shorten_cgroups(const char *cgroups)
 	for (int i = 0; i < count && paths > 1; i++)
 		if (is_first[i])
 			print_group(out, lines, count, i);
-	if (fclose(out) == EOF)
+	if (fclose(out) == EOF || list == NULL)
 		die("malloc");
 	return list;
 }

@@ -72,6 +72,27 @@ struct visit {
 	long long guessed; /* the descriptors below it were looked at */
 };
 
+/* A process that ends meanwhile is left out. That we have no descriptor or no
+ * memory left is no such case: the rest would be missing in silence. */
+static void
+check_errno(struct walk *walk)
+{
+	if (walk->error == 0 &&
+		(errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		walk->error = errno;
+}
+
+/* openat(2) for the walk. */
+static int
+open_at(struct walk *walk, int dir, const char *path, int flags)
+{
+	int fd = openat(dir, path, flags | O_CLOEXEC);
+
+	if (fd == -1)
+		check_errno(walk);
+	return fd;
+}
+
 static int
 type_of(int flag)
 {
@@ -85,14 +106,17 @@ type_of(int flag)
 /* --- the namespaces that were found --------------------------------------- */
 
 /* Where an inode is in the table, or where it would be. The numbers follow
- * each other, so they need no mixing. */
+ * each other, so they need no mixing. The kernel gives the number of one that
+ * has ended to the next, of whatever type: so the type counts, too. */
 static size_t
-slot(const struct walk *walk, ino_t ino)
+slot(const struct walk *walk, ino_t ino, int type)
 {
+	const struct scan_space *spaces = walk->scan.spaces;
 	size_t at = ino & (walk->table_size - 1);
 
 	while (walk->table[at] != SCAN_NONE &&
-		walk->scan.spaces[walk->table[at]].id.ino != ino)
+		(spaces[walk->table[at]].id.ino != ino ||
+			spaces[walk->table[at]].type != type))
 		at = (at + 1) & (walk->table_size - 1);
 	return at;
 }
@@ -122,7 +146,7 @@ grow_spaces(struct walk *walk)
 	for (size_t i = 0; i < walk->table_size; i++)
 		walk->table[i] = SCAN_NONE;
 	for (int i = 0; i < scan->space_count; i++)
-		walk->table[slot(walk, spaces[i].id.ino)] = i;
+		walk->table[slot(walk, spaces[i].id.ino, spaces[i].type)] = i;
 	walk->space_room = room;
 	return 0;
 }
@@ -139,7 +163,7 @@ space_at(struct walk *walk, ino_t ino, int type)
 		walk->error = ENOMEM;
 		return SCAN_NONE;
 	}
-	int *index = &walk->table[slot(walk, ino)];
+	int *index = &walk->table[slot(walk, ino, type)];
 	if (*index != SCAN_NONE)
 		return *index;
 	*index = scan->space_count++;
@@ -189,8 +213,10 @@ above( // NOLINT(misc-no-recursion)
 	int other = ioctl(fd, request), found = SCAN_NONE;
 	struct stat st;
 
-	if (other == -1)
+	if (other == -1) {
+		check_errno(walk);
 		return SCAN_NONE;
+	}
 	if (fstat(other, &st) == 0)
 		found = space_at(walk, st.st_ino, type);
 	if (found != SCAN_NONE) {
@@ -253,7 +279,7 @@ space_of_fd(struct walk *walk, int fd)
 static int
 space_of_path(struct walk *walk, int dir, const char *path)
 {
-	int place = openat(dir, path, O_PATH | O_CLOEXEC), index = SCAN_NONE;
+	int place = open_at(walk, dir, path, O_PATH), index = SCAN_NONE;
 	char self[sizeof("/proc/self/fd/2147483647")];
 	struct stat st;
 
@@ -261,7 +287,7 @@ space_of_path(struct walk *walk, int dir, const char *path)
 		return SCAN_NONE;
 	if (fstat(place, &st) == 0 && st.st_dev == walk->dev) {
 		snprintf(self, sizeof(self), "/proc/self/fd/%d", place);
-		int fd = open(self, O_RDONLY | O_CLOEXEC);
+		int fd = open_at(walk, AT_FDCWD, self, O_RDONLY);
 		if (fd != -1) {
 			index = space_of_fd(walk, fd);
 			close(fd);
@@ -317,7 +343,7 @@ follow(struct walk *walk, int dir, const char *link)
 	index = space_at(walk, ino, type);
 	if (index == SCAN_NONE || !walk->holders || walk->work[index].asked)
 		return index;
-	int fd = openat(dir, link, O_RDONLY | O_CLOEXEC);
+	int fd = open_at(walk, dir, link, O_RDONLY);
 	if (fd == -1)
 		return index;
 	/* The process may have moved meanwhile. */
@@ -380,7 +406,8 @@ static void
 each_number(struct visit *visit, const char *folder,
 	void (*call)(struct visit *, const char *))
 {
-	int fd = openat(visit->dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open_at(
+		visit->walk, visit->dir, folder, O_RDONLY | O_DIRECTORY);
 	_Alignas(struct dirent64) char entries[4096];
 	ssize_t n;
 
@@ -396,29 +423,6 @@ each_number(struct visit *visit, const char *folder,
 				call(visit, entry->d_name);
 		}
 	close(fd);
-}
-
-/* A thread may be elsewhere than its process. The first in /proc/PID/task is
- * the process itself, and differs in nothing. */
-static void
-read_thread(struct visit *visit, const char *tid)
-{
-	const struct scan_process *process = visit->process;
-	int spaces[NS_TYPES];
-	char path[40];
-	bool denied;
-
-	snprintf(path, sizeof(path), "task/%.20s/ns", tid);
-	int dir = openat(visit->dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir == -1)
-		return;
-	follow_all(visit->walk, dir, spaces, &denied);
-	close(dir);
-	for (int i = 0; i < NS_TYPES; i++)
-		if (spaces[i] != SCAN_NONE && spaces[i] != process->space[i])
-			keep(visit->walk, spaces[i], SCAN_THREAD,
-				"thread %s of %d (%s)", tid, process->pid,
-				process->name);
 }
 
 /*
@@ -482,7 +486,7 @@ read_fds(struct visit *visit)
 static bool
 read_text(struct walk *walk, int dir, const char *path)
 {
-	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	int fd = open_at(walk, dir, path, O_RDONLY);
 	size_t used = 0;
 	ssize_t n = 1;
 
@@ -529,9 +533,9 @@ decode(char *path)
 }
 
 /* A line is "ID PARENT DEVICE ROOT PLACE ... - TYPE SOURCE OPTIONS"; here ROOT
- * is the namespace's name. */
+ * is the namespace's name. mounts: the mount namespace. */
 static void
-read_mount(struct visit *visit, char *line)
+read_mount(struct visit *visit, int mounts, char *line)
 {
 	const struct scan_process *process = visit->process;
 	struct walk *walk = visit->walk;
@@ -552,7 +556,7 @@ read_mount(struct visit *visit, char *line)
 	if (!walk->work[index].asked)
 		space_of_path(walk, visit->dir, path);
 	free(path);
-	if (ns_same(walk->scan.spaces[process->space[type_of(CLONE_NEWNS)]].id,
+	if (ns_same(walk->scan.spaces[mounts].id,
 		    walk->scan.host[type_of(CLONE_NEWNS)]))
 		keep(walk, index, SCAN_MOUNT, "bind mount %s", field);
 	else
@@ -560,24 +564,68 @@ read_mount(struct visit *visit, char *line)
 			field, process->pid, process->name);
 }
 
-/* One process for each mount namespace: the first that may be read. */
+/* One process for each mount namespace: the first that may be read. One that
+ * has called chroot(2) does not see all mounts: so the next is read, too. */
 static void
-read_mounts(struct visit *visit)
+read_mounts(struct visit *visit, int space)
 {
-	int space = visit->process->space[type_of(CLONE_NEWNS)];
 	struct walk *walk = visit->walk;
+	char root[64];
 
 	if (space == SCAN_NONE || walk->work[space].mounts_read ||
 		!read_text(walk, visit->dir, "mountinfo"))
 		return;
-	walk->work[space].mounts_read = true;
+	walk->work[space].mounts_read =
+		read_link(visit->dir, "root", root) && strcmp(root, "/") == 0;
 	for (char *line = walk->text, *end; *line != '\0'; line = end) {
 		end = strchrnul(line, '\n');
 		if (*end == '\n')
 			*end++ = '\0';
 		if (strstr(line, " - nsfs ") != NULL)
-			read_mount(visit, line);
+			read_mount(visit, space, line);
 	}
+}
+
+/*
+ * A thread may be elsewhere than its process, and may have descriptors of its
+ * own: the kernel tells whether two have the same table (kcmp(2)). The first in
+ * /proc/PID/task is the process itself, and differs in nothing; but when it has
+ * ended before the others, it has no table.
+ */
+static void
+read_thread(struct visit *visit, const char *tid)
+{
+	enum { FILES = 2 }; /* KCMP_FILES */
+	const int mnt = type_of(CLONE_NEWNS);
+	const struct scan_process *process = visit->process;
+	struct visit thread = {.walk = visit->walk, .process = visit->process};
+	int spaces[NS_TYPES];
+	char path[40];
+	bool denied;
+
+	snprintf(path, sizeof(path), "task/%.20s", tid);
+	thread.dir =
+		open_at(visit->walk, visit->dir, path, O_PATH | O_DIRECTORY);
+	if (thread.dir == -1)
+		return;
+	int dir = open_at(visit->walk, thread.dir, "ns", O_PATH | O_DIRECTORY);
+	if (dir == -1) {
+		close(thread.dir);
+		return;
+	}
+	follow_all(visit->walk, dir, spaces, &denied);
+	close(dir);
+	for (int i = 0; i < NS_TYPES; i++)
+		if (spaces[i] != SCAN_NONE && spaces[i] != process->space[i])
+			keep(visit->walk, spaces[i], SCAN_THREAD,
+				"thread %s of %d (%s)", tid, process->pid,
+				process->name);
+	if (!denied && spaces[mnt] != process->space[mnt])
+		read_mounts(&thread, spaces[mnt]);
+	if (!denied && syscall(SYS_kcmp, process->pid, strtol(tid, NULL, 10),
+			       FILES, 0, 0) > 0)
+		read_fds(&thread);
+	close(thread.dir);
 }
 
 /* --- the walk ------------------------------------------------------------- */
@@ -613,17 +661,22 @@ parse_stat(char *text, struct scan_process *process)
 
 /* Enough for all fields up to the start time. */
 static bool
-read_stat(int dir, struct scan_process *process)
+read_stat(struct walk *walk, int dir, struct scan_process *process)
 {
 	char text[1024];
-	int fd = openat(dir, "stat", O_RDONLY | O_CLOEXEC);
+	int fd = open_at(walk, dir, "stat", O_RDONLY);
 
 	if (fd == -1)
 		return false;
 	ssize_t n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
-	return n > 0 && parse_stat(text, process);
+	errno = ESRCH;
+	if (n <= 0 || !parse_stat(text, process))
+		return false;
+	if (process->name == NULL)
+		walk->error = ENOMEM;
+	return process->name != NULL;
 }
 
 /* Returns false when the process has ended before it told anything. */
@@ -635,10 +688,15 @@ read_process(struct visit *visit)
 	struct stat st;
 	bool denied;
 
-	if (fstat(visit->dir, &st) == -1 || !read_stat(visit->dir, process))
+	if (fstat(visit->dir, &st) == -1)
 		return false;
+	if (!read_stat(walk, visit->dir, process)) {
+		/* With hidepid=1, of another user's nothing but the PID. */
+		walk->scan.unreadable += errno == EACCES || errno == EPERM;
+		return false;
+	}
 	process->uid = st.st_uid;
-	int dir = openat(visit->dir, "ns", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int dir = open_at(walk, visit->dir, "ns", O_PATH | O_DIRECTORY);
 	if (dir == -1)
 		return false;
 	int links = follow_all(walk, dir, process->space, &denied);
@@ -652,7 +710,7 @@ read_process(struct visit *visit)
 		each_number(visit, "task", read_thread);
 	if (walk->holders && !denied && process->state != 'Z') {
 		read_fds(visit);
-		read_mounts(visit);
+		read_mounts(visit, process->space[type_of(CLONE_NEWNS)]);
 	}
 	return links > 0 || denied || process->state == 'Z';
 }
@@ -913,6 +971,8 @@ scan_take(struct scan *scan, bool holders)
 	}
 	if (walk.error == 0) {
 		sort_processes(&walk.scan);
+		/* A /proc of which one may read shows PID 1 to all. */
+		walk.scan.hidden = access("/proc/1", F_OK) == -1;
 		count_members(&walk.scan);
 		explain_empty(&walk);
 	}

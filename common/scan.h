@@ -74,6 +74,8 @@ struct scan {
 	int space_count;
 	int unreadable; /* processes whose namespaces may not be read; a zombie
 			    has ended, and has none to be read */
+	bool hidden;	/* /proc does not even show other users' processes: its
+			option hidepid=2 */
 	struct ns_id host[NS_TYPES]; /* those of the process that looked */
 	const char *way; /* how: "walk of /proc" or "listns(2) and /proc" */
 };

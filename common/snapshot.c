@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,8 @@ make_text(const struct scan *scan, bool holders)
 	set_text(top, "way", scan->way);
 	set(top, "holders", json_boolean(holders));
 	set(top, "unreadable", json_integer(scan->unreadable));
+	if (scan->hidden)
+		set(top, "hidden", json_true());
 	for (int i = 0; i < NS_TYPES; i++)
 		append(host, id_object(scan->host[i]));
 	for (int i = 0; i < scan->space_count; i++)
@@ -183,6 +186,8 @@ write_file(const char *path, const char *text, const char **call)
 	char *name;
 	int fd, error;
 
+	/* Then a limit on file sizes makes write fail, and leaves nothing. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	*call = "look at it";
 	if (check_target(path) == -1)
 		return -1;
@@ -239,6 +244,7 @@ static const struct jsonfile_field fields[] = {
 	{"", "way", JSONFILE_STRING, REQUIRED},
 	{"", "holders", JSONFILE_BOOLEAN, REQUIRED},
 	{"", "unreadable", JSONFILE_INT32, REQUIRED},
+	{"", "hidden", JSONFILE_BOOLEAN, 0},
 	{"", "host", OBJECTS, REQUIRED},
 	{"host", "device", JSONFILE_UINT64, REQUIRED},
 	{"host", "inode", JSONFILE_UINT64, REQUIRED},
@@ -562,6 +568,7 @@ read_scan(struct reader *r)
 
 	scan->unreadable =
 		(int)json_integer_value(jsonfile_get(&r->f, "unreadable"));
+	scan->hidden = json_is_true(jsonfile_get(&r->f, "hidden"));
 	if (scan->unreadable < 0)
 		jsonfile_fault(&r->f, jsonfile_get(&r->f, "unreadable"),
 			"a number of processes", "unreadable");
@@ -643,7 +650,7 @@ load(struct jsonfile *f, const char *path)
 	(void)fclose(file);
 	if (f->root == NULL)
 		jsonfile_fail(f, EINVAL, "%s:%d:%d: %s", path, e.line, e.column,
-			e.text);
+			e.text[0] == '\0' ? "out of memory" : e.text);
 	else if (!json_is_object(f->root))
 		jsonfile_fail(f, EINVAL,
 			"%s: found an array, expected an object", path);

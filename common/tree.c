@@ -40,7 +40,7 @@ tree_node(struct tree *tree, const char *text, bool last)
 	if (tree->depth > 0)
 		fputs(last ? lines->last_node : lines->node, out);
 	fputs(text, out);
-	if (fclose(out) == EOF)
+	if (fclose(out) == EOF || line == NULL)
 		die("malloc");
 	if (tree->limit > 0)
 		display_cut(tree->out, line, tree->limit);
