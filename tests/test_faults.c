@@ -32,7 +32,7 @@ struct call {
 	int times;
 };
 
-enum { MOST_CALLS = 200, MOST_PIDS = 200, AT_A_TIME = 12 };
+enum { MOST_CALLS = 200, MOST_PIDS = 200, AT_A_TIME = 12, PLACES = 100 };
 
 struct calls {
 	struct call call[MOST_CALLS];
@@ -187,7 +187,11 @@ sweep(char *lesson, const char *what)
 		char *call = calls.call[i].name;
 		int when = find_call(&loader, call, strlen(call))->times;
 
-		while (++when <= calls.call[i].times) {
+		/* A walk of /proc makes one call for each process of the
+		 * machine: of those, some are enough. */
+		int step = 1 + (calls.call[i].times - when) / PLACES;
+
+		for (when++; when <= calls.call[i].times; when += step) {
 			if (fault++ % stride != 0)
 				continue;
 			struct trial *slot = &trials[turn++ % AT_A_TIME];
