@@ -165,9 +165,8 @@ signal_child(pid_t pid, int signal)
 
 /*
  * A signal that a PID 1 does not handle is dropped by the kernel; then we kill
- * the child. A shell may catch the signal
- * and, before it has acted, become a command that does not: so we look again
- * for a second.
+ * the child. A shell may catch the signal and, before it has acted, become a
+ * command that does not: so we look again for a second.
  */
 int
 child_follow(pid_t pid, bool is_init)

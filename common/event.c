@@ -32,6 +32,16 @@ static const struct {
 
 enum { WORDS = sizeof(words) / sizeof(words[0]) };
 
+uint64_t
+event_now(clockid_t clock)
+{
+	struct timespec time;
+
+	if (clock_gettime(clock, &time) == -1)
+		die("clock_gettime");
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
 const char *
 event_name(enum event_type type)
 {

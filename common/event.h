@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* A set of them is a bit mask. */
 enum event_type {
@@ -45,6 +46,9 @@ enum { EVENT_UNKNOWN = -1 };
 
 /* What a source calls for each event. */
 typedef void event_taker(void *data, const struct event *event);
+
+/* The time of a clock, such as CLOCK_MONOTONIC, in nanoseconds. Ends by die. */
+uint64_t event_now(clockid_t clock);
 
 /* "exec" for EVENT_EXEC. */
 const char *event_name(enum event_type type);

@@ -31,16 +31,6 @@ enum {
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
 
-static uint64_t
-now(void)
-{
-	struct timespec time;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &time) == -1)
-		die("clock_gettime");
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 void
 execs_begin(struct execs *execs)
 {
@@ -123,28 +113,11 @@ execs_find(const struct execs *execs, pid_t pid)
 	return pid < 1 || pid > PROC_PID_LIMIT ? NULL : execs->processes[pid];
 }
 
-/* The start of a file of /proc/PID; fewer bytes than `size`. Returns how many,
- * -1 when the process is gone. */
-static ssize_t
-read_proc(pid_t pid, const char *file, char *to, size_t size)
-{
-	char path[sizeof("/proc/2147483647/cmdline")];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
-		return -1;
-	ssize_t n = read(fd, to, size - 1);
-	close(fd);
-	to[n > 0 ? n : 0] = '\0';
-	return n;
-}
-
 static void
 read_name(pid_t pid, char *name)
 {
 	char text[20];
-	ssize_t length = read_proc(pid, "comm", text, sizeof(text));
+	ssize_t length = proc_peek(pid, "comm", text, sizeof(text));
 
 	if (length > 0 && length <= 16) {
 		memcpy(name, text, length - 1);
@@ -178,17 +151,15 @@ read_owner(pid_t pid)
 {
 	struct execs_owner owner = {.known = false};
 	char *uids = proc_status(pid, "Uid"), *stat = proc_read(pid, "stat");
-	const char *at = stat == NULL ? NULL : strrchr(stat, ')');
+	const char *tty = stat == NULL ? NULL : proc_stat_field(stat, 7);
 
-	for (int field = 2; at != NULL && field < 7; field++)
-		at = strchr(at + 1, ' ');
-	if (uids != NULL && at != NULL) {
+	if (uids != NULL && tty != NULL) {
 		char *second;
 
 		owner.known = true;
 		owner.uid = (unsigned)strtoul(uids, &second, 10);
 		owner.effective = (unsigned)strtoul(second, NULL, 10);
-		owner.tty = (unsigned)strtoul(at + 1, NULL, 10);
+		owner.tty = (unsigned)strtoul(tty, NULL, 10);
 	}
 	free(uids);
 	free(stat);
@@ -262,7 +233,7 @@ read_command(struct execs_event *waiting)
 {
 	char text[COMMAND];
 	pid_t pid = waiting->event.pid;
-	ssize_t length = read_proc(pid, "cmdline", text, sizeof(text));
+	ssize_t length = proc_peek(pid, "cmdline", text, sizeof(text));
 
 	waiting->unread = length == 0;
 	if (length < 1)
@@ -428,7 +399,7 @@ read_sources(struct execs *execs)
 	for (int i = 0; i < execs->count; i++)
 		execs->waiting[i].sequence = i;
 	before = execs->count;
-	execs->time = now();
+	execs->time = event_now(CLOCK_MONOTONIC);
 	for (int i = 0; i < execs->ring_count; i++)
 		perf_read(&execs->rings[i], take_perf, execs);
 	/* ENOBUFS tells, once, that some are lost: they are counted later. */
@@ -603,8 +574,9 @@ execs_next(struct execs *execs, bool all, const struct event **event,
 	return true;
 }
 
-bool
-execs_expects_exit(const struct execs *execs)
+/* Is one of the followed processes gone, and its end still to be told? */
+static bool
+expects_exit(const struct execs *execs)
 {
 	for (pid_t pid = 1; pid <= execs->highest; pid++) {
 		const struct execs_process *process = execs->processes[pid];
@@ -615,6 +587,15 @@ execs_expects_exit(const struct execs *execs)
 			return true;
 	}
 	return false;
+}
+
+bool
+execs_wait_exit(struct execs *execs, uint64_t end)
+{
+	if (event_now(CLOCK_MONOTONIC) >= end || !expects_exit(execs))
+		return false;
+	execs_wait(execs, NULL, 0, 1);
+	return true;
 }
 
 long

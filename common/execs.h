@@ -120,10 +120,17 @@ bool execs_next(struct execs *execs, bool all, const struct event **event,
 /* What is known of a process, or NULL. */
 const struct execs_process *execs_find(const struct execs *execs, pid_t pid);
 
-/* Is one of the followed processes gone, and its end still to be told? The
- * connector tells it after wait(2) has returned to the parent (do_exit in
- * kernel/exit.c of Linux). */
-bool execs_expects_exit(const struct execs *execs);
+/*
+ * Wait for the ends that are still to be told: the connector tells one after
+ * wait(2) has returned to the parent (do_exit in kernel/exit.c of Linux). When
+ * one was lost, we do not wait for ever.
+ * end: until then at most, as event_now tells it. Returns false when there is
+ * nothing to wait for; else whether to call execs_next, and this, again.
+ */
+bool execs_wait_exit(struct execs *execs, uint64_t end);
+
+/* How long to wait so, in nanoseconds. */
+enum { EXECS_EXITS = 100000000 };
 
 /* How many events were lost so far. Ends by die. */
 long execs_lost(struct execs *execs);

@@ -36,12 +36,7 @@ make_list(int count)
 static int
 leaf_type(const struct family *family)
 {
-	int flag = family->wish.owner ? CLONE_NEWUSER : CLONE_NEWPID;
-	int type = 0;
-
-	while (ns_types[type].flag != flag)
-		type++;
-	return type;
+	return ns_type_of(family->wish.owner ? CLONE_NEWUSER : CLONE_NEWPID);
 }
 
 /* The one above a namespace in the tree; a user namespace is owned by its

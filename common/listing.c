@@ -171,29 +171,6 @@ read_digits(const char *text, unsigned long long *number)
 	return errno == 0 ? end : NULL;
 }
 
-/* 4026532395, or pid:[4026532395] as readlink shows it. */
-static bool
-read_space(const char *text, struct wish *wish)
-{
-	unsigned long long ino;
-	const char *end;
-
-	for (wish->type = 0; wish->type < NS_TYPES; wish->type++) {
-		const char *name = ns_types[wish->type].name;
-		size_t length = strlen(name);
-
-		if (strncmp(text, name, length) == 0 &&
-			strncmp(text + length, ":[", 2) == 0) {
-			text += length + 2;
-			break;
-		}
-	}
-	end = read_digits(text, &ino);
-	wish->ino = end == NULL ? 0 : ino;
-	return wish->ino != 0 &&
-	       strcmp(end, wish->type < NS_TYPES ? "]" : "") == 0;
-}
-
 /* 33052:9, as cinf's --cgroup has it. */
 static bool
 read_hierarchy(const char *text, struct wish *wish)
@@ -219,7 +196,7 @@ read_operand(const struct lesson *lesson, struct wish *wish)
 	if (pid_given != NULL)
 		options_wrong(lesson, "--pid takes no namespace, found `%s`",
 			wish->operand);
-	if (read_space(wish->operand, wish) ||
+	if (ns_parse(wish->operand, &wish->type, &wish->ino) ||
 		(cgroup && read_hierarchy(wish->operand, wish)))
 		return;
 	options_wrong(lesson,

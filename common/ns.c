@@ -1,8 +1,11 @@
 #include "ns.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "die.h"
@@ -59,6 +62,47 @@ ns_look(pid_t pid, const char *link)
 	if (ns_get(pid, link, &id) == -1)
 		die("stat /proc/%d/ns/%s", pid, link);
 	return id;
+}
+
+void
+ns_own(struct ns_id ids[NS_TYPES])
+{
+	for (int i = 0; i < NS_TYPES; i++)
+		if (ns_get(NS_SELF, ns_types[i].name, &ids[i]) == -1)
+			ids[i] = (struct ns_id){0, 0};
+}
+
+int
+ns_type_of(int flag)
+{
+	int type = 0;
+
+	while (type < NS_TYPES && ns_types[type].flag != flag)
+		type++;
+	return type;
+}
+
+bool
+ns_parse(const char *text, int *type, ino_t *ino)
+{
+	char *end;
+
+	for (*type = 0; *type < NS_TYPES; ++*type) {
+		size_t length = strlen(ns_types[*type].name);
+
+		if (strncmp(text, ns_types[*type].name, length) == 0 &&
+			strncmp(text + length, ":[", 2) == 0) {
+			text += length + 2;
+			break;
+		}
+	}
+	/* strtoul takes blanks and a sign before the number. */
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	*ino = strtoul(text, &end, 10);
+	return errno == 0 && *ino != 0 &&
+	       strcmp(end, *type < NS_TYPES ? "]" : "") == 0;
 }
 
 bool

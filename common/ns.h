@@ -49,6 +49,20 @@ int ns_get(pid_t pid, const char *link, struct ns_id *id);
 /* The same for a link that must be there. Ends by die. */
 struct ns_id ns_look(pid_t pid, const char *link);
 
+/* The namespaces of the calling process, in the order of ns_types; the inode is
+ * 0 where the kernel does not have the type, or the link may not be read. */
+void ns_own(struct ns_id ids[NS_TYPES]);
+
+/* The place in ns_types of a CLONE_NEW* flag; NS_TYPES when it is none. */
+int ns_type_of(int flag);
+
+/*
+ * Read a namespace as readlink(1) shows it, pid:[4026531836], or its inode
+ * alone. type: its place in ns_types; for a bare inode NS_TYPES.
+ * Returns whether the text is one of the two; an inode is never 0.
+ */
+bool ns_parse(const char *text, int *type, ino_t *ino);
+
 /* Does this kernel have the type? And how many of the eight has it? */
 bool ns_exists(const struct ns_type *type);
 int ns_count(void);

@@ -60,6 +60,25 @@ proc_read(pid_t pid, const char *file)
 	return text;
 }
 
+ssize_t
+proc_peek(pid_t pid, const char *file, char *to, size_t size)
+{
+	char *path;
+
+	if (asprintf(&path, "/proc/%d/%s", pid, file) == -1)
+		return -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	free(path);
+	if (fd == -1)
+		return -1;
+	ssize_t n = read(fd, to, size - 1);
+	int error = errno;
+	close(fd);
+	errno = error;
+	to[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
 char *
 proc_status(pid_t pid, const char *field)
 {
@@ -104,20 +123,27 @@ proc_nspids(pid_t pid, pid_t *pids)
 	return count;
 }
 
-/* The name in parentheses may itself hold blanks and parentheses, so we count
- * from the last one: field 3 follows it. */
-int
-proc_parse_start_time(const char *stat, unsigned long long *ticks)
+/* We count from the last parenthesis: field 3 follows it. */
+const char *
+proc_stat_field(const char *stat, int field)
 {
 	const char *at = strrchr(stat, ')');
 
-	for (int field = 2; at != NULL && field < 22; field++)
+	for (int i = 2; at != NULL && i < field; i++)
 		at = strchr(at + 1, ' ');
+	return at == NULL ? NULL : at + 1;
+}
+
+int
+proc_parse_start_time(const char *stat, unsigned long long *ticks)
+{
+	const char *at = proc_stat_field(stat, 22);
+
 	if (at == NULL) {
 		errno = EINVAL;
 		return -1;
 	}
-	*ticks = strtoull(at + 1, NULL, 10);
+	*ticks = strtoull(at, NULL, 10);
 	return 0;
 }
 

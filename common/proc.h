@@ -19,6 +19,10 @@ enum { PROC_PID_LIMIT = 4194304 };
  * it. Returns NULL with errno of open(2) or read(2). */
 char *proc_read(pid_t pid, const char *file);
 
+/* The beginning of /proc/PID/FILE, in one read: at most size - 1 bytes and a zero
+ * byte. Returns how many, or -1 with errno. */
+ssize_t proc_peek(pid_t pid, const char *file, char *to, size_t size);
+
 /* The value of one line of /proc/PID/status, such as "NSpid", without the
  * blanks before it. The caller frees it. Returns NULL with errno. */
 char *proc_status(pid_t pid, const char *field);
@@ -35,6 +39,10 @@ int proc_nspids(pid_t pid, pid_t *pids);
  * Returns 0, or -1 with errno.
  */
 int proc_start_time(pid_t pid, unsigned long long *ticks);
+
+/* Where a field of a stat file's text begins, from 3 on; NULL when there is none.
+ * The name before them may itself hold blanks and parentheses. */
+const char *proc_stat_field(const char *stat, int field);
 
 /* The same from a text that another process has read from its stat file. */
 int proc_parse_start_time(const char *stat, unsigned long long *ticks);

@@ -93,16 +93,6 @@ open_at(struct walk *walk, int dir, const char *path, int flags)
 	return fd;
 }
 
-static int
-type_of(int flag)
-{
-	int type = 0;
-
-	while (type < NS_TYPES && ns_types[type].flag != flag)
-		type++;
-	return type;
-}
-
 /* --- the namespaces that were found --------------------------------------- */
 
 /* Where an inode is in the table, or where it would be. The numbers follow
@@ -245,8 +235,8 @@ learn( // NOLINT(misc-no-recursion)
 	if (flag == CLONE_NEWUSER)
 		owner = parent;
 	else
-		owner = above(
-			walk, index, fd, NS_GET_USERNS, type_of(CLONE_NEWUSER));
+		owner = above(walk, index, fd, NS_GET_USERNS,
+			ns_type_of(CLONE_NEWUSER));
 	if (flag == CLONE_NEWUSER)
 		ioctl(fd, NS_GET_OWNER_UID, &walk->work[index].owner_uid);
 	walk->scan.spaces[index].parent = parent;
@@ -262,7 +252,7 @@ space_of_fd(struct walk *walk, int fd)
 
 	if (fstat(fd, &st) == -1 || st.st_dev != walk->dev)
 		return SCAN_NONE;
-	type = type_of(ioctl(fd, NS_GET_NSTYPE));
+	type = ns_type_of(ioctl(fd, NS_GET_NSTYPE));
 	if (type == NS_TYPES)
 		return SCAN_NONE;
 	index = space_at(walk, st.st_ino, type);
@@ -299,21 +289,11 @@ space_of_path(struct walk *walk, int dir, const char *path)
 
 /* --- links ---------------------------------------------------------------- */
 
-/* "pid:[4026531836]" to type and inode. */
+/* A link names its type; an inode alone is no link. */
 static bool
 parse_link(const char *text, int *type, ino_t *ino)
 {
-	for (int i = 0; i < NS_TYPES; i++) {
-		size_t length = strlen(ns_types[i].name);
-
-		if (strncmp(text, ns_types[i].name, length) != 0 ||
-			strncmp(text + length, ":[", 2) != 0)
-			continue;
-		*type = i;
-		*ino = strtoul(text + length + 2, NULL, 10);
-		return true;
-	}
-	return false;
+	return ns_parse(text, type, ino) && *type < NS_TYPES;
 }
 
 /* A namespace's name is short; of a longer one the beginning is enough. */
@@ -389,7 +369,7 @@ read_futures(struct visit *visit, int dir)
 	struct scan_process *process = visit->process;
 
 	for (int i = 0; i < 2; i++) {
-		int type = type_of(flags[i]);
+		int type = ns_type_of(flags[i]);
 		int found = follow(visit->walk, dir, links[i]);
 
 		if (found == SCAN_NONE || found == process->space[type])
@@ -557,7 +537,7 @@ read_mount(struct visit *visit, int mounts, char *line)
 		space_of_path(walk, visit->dir, path);
 	free(path);
 	if (ns_same(walk->scan.spaces[mounts].id,
-		    walk->scan.host[type_of(CLONE_NEWNS)]))
+		    walk->scan.host[ns_type_of(CLONE_NEWNS)]))
 		keep(walk, index, SCAN_MOUNT, "bind mount %s", field);
 	else
 		keep(walk, index, SCAN_MOUNT, "bind mount %s seen by %d (%s)",
@@ -596,7 +576,7 @@ static void
 read_thread(struct visit *visit, const char *tid)
 {
 	enum { FILES = 2 }; /* KCMP_FILES */
-	const int mnt = type_of(CLONE_NEWNS);
+	const int mnt = ns_type_of(CLONE_NEWNS);
 	const struct scan_process *process = visit->process;
 	struct visit thread = {.walk = visit->walk, .process = visit->process};
 	int spaces[NS_TYPES];
@@ -710,7 +690,7 @@ read_process(struct visit *visit)
 		each_number(visit, "task", read_thread);
 	if (walk->holders && !denied && process->state != 'Z') {
 		read_fds(visit);
-		read_mounts(visit, process->space[type_of(CLONE_NEWNS)]);
+		read_mounts(visit, process->space[ns_type_of(CLONE_NEWNS)]);
 	}
 	return links > 0 || denied || process->state == 'Z';
 }
@@ -993,17 +973,15 @@ scan_take(struct scan *scan, bool holders)
 static char *
 read_command(pid_t pid)
 {
-	char path[sizeof("/proc/2147483647/cmdline")];
-	char *text = calloc(1, 4096 + 1);
+	enum { MOST = 4096 };
+	char *text = malloc(MOST + 1);
+	ssize_t n =
+		text == NULL ? -1 : proc_peek(pid, "cmdline", text, MOST + 1);
 
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1 || text == NULL) {
+	if (n == -1) {
 		free(text);
 		return NULL;
 	}
-	ssize_t n = read(fd, text, 4096);
-	close(fd);
 	while (n > 0 && text[n - 1] == '\0')
 		n--;
 	for (ssize_t i = 0; i < n; i++)

@@ -19,16 +19,6 @@
 #include "gate.h"
 #include "report.h"
 
-static uint64_t
-nanoseconds(clockid_t clock)
-{
-	struct timespec time;
-
-	if (clock_gettime(clock, &time) == -1)
-		die("clock_gettime");
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 static void
 flush(struct watch *watch)
 {
@@ -49,7 +39,7 @@ static void
 print_heads(struct watch *watch)
 {
 	watch->to_clock =
-		nanoseconds(CLOCK_REALTIME) - nanoseconds(CLOCK_MONOTONIC);
+		event_now(CLOCK_REALTIME) - event_now(CLOCK_MONOTONIC);
 	watch->width = line_width(watch->out);
 	if (watch->json)
 		return;
@@ -95,28 +85,29 @@ name_tty(char text[SHORT], const struct execs_owner *owner)
 		snprintf(text, SHORT, "%u:%u", first, second);
 }
 
-static void
-tell_info(char text[SHORT], const struct event *event)
+void
+watch_info(char text[WATCH_INFO], const struct event *event)
 {
 	switch (event->type) {
 	case EVENT_FORK:
-		snprintf(text, SHORT, "by %d", event->other);
+		snprintf(text, WATCH_INFO, "by %d", event->other);
 		break;
 	case EVENT_EXIT:
-		event_status(text, SHORT, event->status);
+		event_status(text, WATCH_INFO, event->status);
 		break;
 	case EVENT_UID:
 	case EVENT_GID:
-		snprintf(text, SHORT, "%u/%u", event->real, event->effective);
+		snprintf(text, WATCH_INFO, "%u/%u", event->real,
+			event->effective);
 		break;
 	case EVENT_PTRACE:
 		if (event->other == 0)
-			snprintf(text, SHORT, "ends");
+			snprintf(text, WATCH_INFO, "ends");
 		else
-			snprintf(text, SHORT, "by %d", event->other);
+			snprintf(text, WATCH_INFO, "by %d", event->other);
 		break;
 	default:
-		snprintf(text, SHORT, "-");
+		snprintf(text, WATCH_INFO, "-");
 	}
 }
 
@@ -203,9 +194,9 @@ print_owner(struct watch *watch, const struct execs_owner *owner)
 static int
 print_life(struct watch *watch, const struct event *event, int64_t milliseconds)
 {
-	char info[SHORT];
+	char info[WATCH_INFO];
 
-	tell_info(info, event);
+	watch_info(info, event);
 	if (milliseconds < 0)
 		return fprintf(watch->out, "%-18s  ", info);
 	return fprintf(watch->out, "%-8s %4d.%03ds  ", info,
@@ -422,21 +413,15 @@ show_all(struct watch *watch, struct execs *execs, bool all)
 	flush(watch);
 }
 
-/* The last events. An exit may come after the process was waited for; one that
- * was lost does not keep us for long. */
 static void
 show_the_rest(struct watch *watch, struct execs *execs)
 {
-	enum { MILLISECONDS = 100 };
-	uint64_t end = nanoseconds(CLOCK_MONOTONIC) + MILLISECONDS * 1000000UL;
+	uint64_t end = event_now(CLOCK_MONOTONIC) + EXECS_EXITS;
 
 	execs_wait(execs, NULL, 0, 0);
-	show_all(watch, execs, true);
-	while (execs_expects_exit(execs) &&
-		nanoseconds(CLOCK_MONOTONIC) < end) {
-		execs_wait(execs, NULL, 0, 1);
+	do
 		show_all(watch, execs, true);
-	}
+	while (execs_wait_exit(execs, end));
 }
 
 int

@@ -42,4 +42,8 @@ enum { WATCH_PIDS = sizeof("2147483647/2147483647") };
 void watch_pids(char text[WATCH_PIDS], const struct execs *execs,
 	const struct execs_process *process);
 
+/* What an event tells beside its process: "by 33052", "exit 1". */
+enum { WATCH_INFO = 32 };
+void watch_info(char text[WATCH_INFO], const struct event *event);
+
 #endif

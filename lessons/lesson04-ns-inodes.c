@@ -269,16 +269,14 @@ int
 main(int argc, char **argv)
 {
 	int first = options_parse(&lesson, argc, argv);
-	struct ns_id at_start[NS_TYPES] = {{0}};
+	struct ns_id at_start[NS_TYPES];
 	struct box one, two;
 
 	need_proc();
 	if (first < argc)
 		return compare_processes(argv + first, argc - first);
 	/* Before need_privilege may take us into another user namespace. */
-	for (int i = 0; i < NS_TYPES; i++)
-		if (ns_get(NS_SELF, ns_types[i].name, &at_start[i]) == -1)
-			at_start[i].ino = 0;
+	ns_own(at_start);
 	need_privilege();
 	need_namespaces(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
 			CLONE_NEWPID | CLONE_NEWNET);

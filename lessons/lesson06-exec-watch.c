@@ -150,7 +150,7 @@ connector_works(int fd)
 {
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	struct proof proof = {.child = fork()};
-	struct timespec begin, now = {0};
+	const uint64_t second = 1000000000;
 
 	if (proof.child == -1)
 		die("fork");
@@ -158,21 +158,15 @@ connector_works(int fd)
 		_exit(0);
 	if (child_wait(proof.child) == -1)
 		die("waitpid %d", proof.child);
-	if (clock_gettime(CLOCK_MONOTONIC, &begin) == -1)
-		die("clock_gettime");
-	/* For a second. */
+	uint64_t end = event_now(CLOCK_MONOTONIC) + second;
 	do {
 		if (poll(&ready, 1, 100) == -1 && errno != EINTR)
 			die("poll");
 		if (connector_read(fd, take_proof, &proof) == -1 &&
 			errno != ENOBUFS)
 			die("recvmmsg of the process connector");
-		if (clock_gettime(CLOCK_MONOTONIC, &now) == -1)
-			die("clock_gettime");
 	} while (!(proof.agreed && proof.heard) &&
-		 (now.tv_sec == begin.tv_sec ||
-			 (now.tv_sec == begin.tv_sec + 1 &&
-				 now.tv_nsec < begin.tv_nsec)));
+		 event_now(CLOCK_MONOTONIC) < end);
 	return proof.agreed && proof.heard;
 }
 
@@ -227,7 +221,6 @@ add_perf(struct execs *execs, bool self, size_t size)
 	 * processor, usually 516: a fair share for each of three watchers. */
 	if (self && size > (size_t)128 << 10)
 		size = (size_t)128 << 10;
-
 	for (int i = 0; i < processors; i++) {
 		int fd = open_perf(i, self);
 
@@ -382,29 +375,23 @@ chosen_events(void)
 	return types;
 }
 
-/* pid:[4026532395], 4026532395, or the PID of one who is in it. */
+/* pid:[4026532395], 4026532395, or the PID of a process that is in it. */
 static ino_t
 chosen_space(void)
 {
-	const char *digits = space;
+	const int pid_type = ns_type_of(CLONE_NEWPID);
 	struct ns_id id;
-	char *end;
+	int type;
 
 	if (space == NULL)
 		return 0;
-	if (strncmp(space, "pid:[", 5) == 0)
-		digits += 5;
-	errno = 0;
-	unsigned long long number = strtoull(digits, &end, 10);
-	if (errno != 0 || digits[0] < '0' || digits[0] > '9' || number == 0 ||
-		strcmp(end, digits == space ? "" : "]") != 0)
+	if (!ns_parse(space, &type, &id.ino) ||
+		(type != NS_TYPES && type != pid_type))
 		options_wrong(&lesson,
 			"--ns: found `%s`, expected a PID or an inode", space);
-	if (digits != space || number > PROC_PID_LIMIT)
-		return (ino_t)number;
-	if (ns_get((pid_t)number, "pid", &id) == -1)
-		die("stat /proc/%d/ns/pid", (pid_t)number);
-	return id.ino;
+	if (type == pid_type || id.ino > PROC_PID_LIMIT)
+		return id.ino;
+	return ns_look((pid_t)id.ino, "pid").ino;
 }
 
 /* Say what is missing; end when that is all. */
@@ -539,19 +526,15 @@ collect(struct execs *execs, struct seen *seen, bool end)
 	}
 }
 
-/* The connector tells an exit a moment after waitpid(2) has returned; if that
- * was lost, we do not wait for ever. */
 static void
 read_all(struct execs *execs, struct seen *seen)
 {
-	enum { TRIES = 100 };
+	uint64_t end = event_now(CLOCK_MONOTONIC) + EXECS_EXITS;
 
 	execs_wait(execs, NULL, 0, 0);
-	collect(execs, seen, true);
-	for (int i = 0; i < TRIES && execs_expects_exit(execs); i++) {
-		execs_wait(execs, NULL, 0, 1);
+	do
 		collect(execs, seen, true);
-	}
+	while (execs_wait_exit(execs, end));
 }
 
 /* Forget what has come. */
@@ -584,13 +567,11 @@ line_of(const struct execs *execs, const struct seen *seen, int i, bool told)
 	const struct event *event = &seen->lines[i].event;
 	const struct execs_process *process = &seen->lines[i].process;
 	const char *name = process->name[0] == '\0' ? "?" : process->name;
-	char pids[WATCH_PIDS], detail[64], *text;
+	char pids[WATCH_PIDS], detail[WATCH_INFO], *text;
 
 	watch_pids(pids, execs, process);
-	if (event->type == EVENT_FORK)
-		snprintf(detail, sizeof(detail), "by %d", event->other);
-	else if (event->type == EVENT_EXIT)
-		event_status(detail, sizeof(detail), event->status);
+	if (event->type == EVENT_FORK || event->type == EVENT_EXIT)
+		watch_info(detail, event);
 	else if (event->type == EVENT_COMM)
 		snprintf(detail, sizeof(detail), "now %s", event->name);
 	else

@@ -410,7 +410,7 @@ main(int argc, char **argv)
 {
 	two_dashes(argc, argv);
 	int first = options_parse(&lesson, argc, argv);
-	struct ns_id host[NS_TYPES] = {{0}};
+	struct ns_id host[NS_TYPES];
 	struct box box;
 	pid_t second;
 
@@ -418,9 +418,7 @@ main(int argc, char **argv)
 		return listing_tool(&lesson, argv + first, argc - first);
 	need_proc();
 	/* Before need_privilege may take us into another user namespace. */
-	for (int i = 0; i < NS_TYPES; i++)
-		if (ns_get(NS_SELF, ns_types[i].name, &host[i]) == -1)
-			host[i].ino = 0;
+	ns_own(host);
 	need_privilege();
 	need_namespaces(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
 			CLONE_NEWPID | CLONE_NEWNET);
