@@ -33,11 +33,16 @@ build/tests/check: $(TESTS) build/libcommon.a
 .SECONDARY:
 BENCH = $(addprefix build/tests/bench/,bench fill load threads tiny)
 
-# Loads for the tests and the measurements. No flags of ours: a sanitizer has
-# no place in a program without a C library.
+# Loads for the tests and the measurements. These without flags of ours: a
+# sanitizer has no place in a program without a C library, and it would add
+# threads of its own.
 build/tests/bench/tiny: tests/bench/tiny.c | build/deps
 	@mkdir -p $(@D)
 	@$(CC) -O2 -static -nostdlib -o $@ $<
+
+build/tests/bench/threads: tests/bench/threads.c | build/deps
+	@mkdir -p $(@D)
+	@$(CC) -O2 -pthread -o $@ $<
 
 build/tests/bench/%: build/tests/bench/%.o build/libcommon.a
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)

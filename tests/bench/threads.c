@@ -3,25 +3,24 @@
  * another thread becomes PROGRAM. `threads exit`: the first one ends, and then
  * another one ends the process with 3.
  */
+#include <err.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "die.h"
-
 static void *
 become(void *program)
 {
 	execl(program, program, NULL);
-	die("exec %s", (char *)program);
+	err(1, "exec %s", (char *)program);
 }
 
 static void *
 end(void *first)
 {
 	if (pthread_join(*(pthread_t *)first, NULL) != 0)
-		die_plain(DIE_FAILED, "the first thread cannot be joined");
+		errx(1, "the first thread cannot be joined");
 	exit(3);
 }
 
@@ -32,11 +31,11 @@ main(int argc, char **argv)
 	pthread_t other;
 
 	if (argc < 2 || (strcmp(argv[1], "exec") == 0) != (argc == 3))
-		die_plain(DIE_USAGE, "usage: threads exec PROGRAM | exit");
+		errx(2, "usage: threads exec PROGRAM | exit");
 	first = pthread_self();
 	if (pthread_create(&other, NULL, argc == 3 ? become : end,
 		    argc == 3 ? (void *)argv[2] : &first) != 0)
-		die_plain(DIE_FAILED, "no second thread");
+		errx(1, "no second thread");
 	if (argc == 3)
 		pthread_join(other, NULL);
 	pthread_exit(NULL);
