@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -181,8 +182,17 @@ box_ns(struct box *box, pid_t pid, const char *link)
 void
 box_stop(struct box *box)
 {
-	if (child_end(box->pid) == -1)
+	pid_t ended;
+
+	if (kill(box->pid, SIGKILL) == -1)
 		die("kill %d", box->pid);
+	/* The init ends after all others of its PID namespace, and one that has
+	 * lost its parent is now our child: it must be waited for first. */
+	do
+		ended = waitpid(-1, NULL, 0);
+	while (ended != box->pid && (ended != -1 || errno == EINTR));
+	if (ended == -1)
+		die("waitpid %d", box->pid);
 	close(box->pidfd);
 	talk_close(&box->talk);
 }

@@ -73,7 +73,8 @@ long long box_ask_number(struct box *box, const char *format, ...)
  * die. */
 struct ns_id box_ns(struct box *box, pid_t pid, const char *link);
 
-/* End the container and wait for its end. */
+/* End the container and wait for its end, and for each child that ends
+ * meanwhile: a later waitpid(2) for such a one gives ECHILD. */
 void box_stop(struct box *box);
 
 #endif

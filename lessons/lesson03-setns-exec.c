@@ -385,7 +385,7 @@ main(int argc, char **argv)
 
 	/* The end of its init ends the container, and top with it. */
 	box_stop(&box);
-	if (child_wait(pid) == -1)
+	if (child_wait(pid) == -1 && errno != ECHILD)
 		die("waitpid %d", pid);
 	close(turns.news[0]);
 	close(host);

@@ -15,6 +15,7 @@
 
 #include "child.h"
 #include "die.h"
+#include "proc.h"
 #include "support.h"
 
 static const struct {
@@ -274,6 +275,37 @@ START_TEST(ctrl_c_at_every_step)
 }
 END_TEST
 
+/* What has joined the container is killed, and its child is left over: the
+ * container's init cannot end before somebody waits for that child. */
+START_TEST(killed_joiner)
+{
+	static char *const joiners[] = {"./lesson03", "./lesson07"};
+	struct session session =
+		support_start((char *const[]){joiners[_i], "--step", NULL});
+	char *path, *end;
+
+	for (int i = 0; i < 2; i++)
+		support_type(&session, "\n");
+	support_expect(&session, "step 3/");
+	ck_assert_int_ne(asprintf(&path, "task/%d/children", session.pid), -1);
+	char *children = proc_read(session.pid, path);
+	ck_assert_ptr_nonnull(children);
+	/* The first is the container's init. */
+	strtol(children, &end, 10);
+	pid_t joiner = (pid_t)strtol(end, NULL, 10);
+	ck_assert_int_gt(joiner, 0);
+	ck_assert_int_eq(kill(joiner, SIGKILL), 0);
+	support_type(&session, "\n\n\n");
+	struct run run = support_finish(&session);
+	/* Some steps do not need it. */
+	ck_assert_int_le(run.code, 1);
+	ck_assert_ptr_null(run.changes);
+	free(children);
+	free(path);
+	support_run_free(&run);
+}
+END_TEST
+
 /* The tools: their child must not outlive them. */
 START_TEST(killed_tools_take_their_command_along)
 {
@@ -311,6 +343,7 @@ suite_faults(void)
 		return suite;
 	tcase_add_loop_test(steps, signals_at_every_step, 0, LESSONS);
 	tcase_add_loop_test(steps, ctrl_c_at_every_step, 0, LESSONS);
+	tcase_add_loop_test(steps, killed_joiner, 0, 2);
 	tcase_add_loop_test(steps, killed_tools_take_their_command_along, 0, 2);
 	if (support_have("strace", "each call fails, killed at each call")) {
 		tcase_add_loop_test(calls, each_call_fails, 0, LESSONS);
