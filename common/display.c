@@ -122,12 +122,15 @@ next_width(const char *text, size_t *length)
 {
 	mbstate_t state = {0};
 	wchar_t wide;
+
+	/* ASCII, as most texts are: one byte, one column. */
+	*length = 1;
+	if (*text >= ' ' && *text <= '~')
+		return 1;
 	size_t bytes = mbrtowc(&wide, text, strlen(text), &state);
 
-	if (bytes == (size_t)-1 || bytes == (size_t)-2 || bytes == 0) {
-		*length = 1;
+	if (bytes == (size_t)-1 || bytes == (size_t)-2 || bytes == 0)
 		return 1;
-	}
 	*length = bytes;
 	int columns = wcwidth(wide);
 	return columns < 0 ? 1 : columns;
@@ -157,23 +160,23 @@ display_lines(const char *text)
 int
 display_cut(FILE *out, const char *text, int columns)
 {
-	int cut = display_width(text) > columns;
-	int used = 0;
+	int whole = display_width(text), used = 0;
 	size_t length;
 
+	if (whole <= columns) {
+		fputs(text, out);
+		return whole;
+	}
 	for (; *text != '\0'; text += length) {
 		int width = next_width(text, &length);
 
-		if (used + width > columns - cut)
+		if (used + width > columns - 1)
 			break;
 		fwrite(text, 1, length, out);
 		used += width;
 	}
-	if (cut) {
-		fputc('~', out);
-		used++;
-	}
-	return used;
+	fputc('~', out);
+	return used + 1;
 }
 
 void
