@@ -122,8 +122,14 @@ struct plan {
 static void
 program(const struct plan *plan)
 {
+	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || setsid() == -1)
 		die("setsid");
+	/* Under nohup(1), or in the background of a shell, they would stay
+	 * ignored. */
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_DFL);
 	if (plan->slave != NULL) {
 		/* The first terminal that a session leader opens is its own. */
 		int fd = open(plan->slave, O_RDWR);
