@@ -31,7 +31,8 @@ build/tests/check: $(TESTS) build/libcommon.a
 
 # What make has made on the way is kept.
 .SECONDARY:
-BENCH = $(addprefix build/tests/bench/,bench fill load threads tiny)
+BENCH = $(addprefix build/tests/bench/,bench fill load terminal threads \
+	tiny)
 
 # Loads for the tests and the measurements. These without flags of ours: a
 # sanitizer has no place in a program without a C library, and it would add
@@ -77,6 +78,10 @@ tour: all
 check: all build/tests/check $(BENCH)
 	@scripts/check
 
+.PHONY: coverage
+coverage:
+	@scripts/coverage
+
 .PHONY: bench
 bench: all $(BENCH)
 	@build/tests/bench/bench
@@ -97,17 +102,24 @@ doctor:
 clean:
 	rm -rf build bundle/rootfs $(LESSONS)
 
+# What a kill -9 has left: the list finds it, removes it and says so.
+.PHONY: clean-host
+clean-host: lesson08
+	@./lesson08 list
+
 .PHONY: help
 help:
-	@echo 'make lesson03  build one lesson; then: sudo ./lesson03'
-	@echo 'make           build all lessons and the bundle'
-	@echo 'make lessons   print the syllabus'
-	@echo 'make tour      run all lessons in order'
-	@echo 'make check     run the tests'
-	@echo 'make bench     measure the lessons beside the tools'
-	@echo 'make doctor    find out what this machine can do'
-	@echo 'make tutorial  refresh the code in TUTORIAL.md'
-	@echo 'make lint      run the static checkers'
-	@echo 'make clean     remove what make has made'
+	@echo 'make lesson03   build one lesson; then: sudo ./lesson03'
+	@echo 'make            build all lessons and the bundle'
+	@echo 'make lessons    print the syllabus'
+	@echo 'make tour       run all lessons in order'
+	@echo 'make check      run the tests'
+	@echo 'make coverage   print where each fact is shown, told and tested'
+	@echo 'make bench      measure the lessons beside the tools'
+	@echo 'make doctor     find out what this machine can do'
+	@echo 'make tutorial   refresh the code in TUTORIAL.md'
+	@echo 'make lint       run the static checkers'
+	@echo 'make clean      remove what make has made'
+	@echo 'make clean-host remove what a killed lesson has left on this machine'
 
 -include $(COMMON:.o=.d) $(wildcard build/lessons/*.d build/tests/*.d build/tests/bench/*.d)

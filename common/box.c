@@ -24,11 +24,11 @@ box_init(const struct bundle *bundle, char **command)
 	if (bundle->hostname != NULL &&
 		sethostname(bundle->hostname, strlen(bundle->hostname)) == -1)
 		die("sethostname %s", bundle->hostname);
-	if (chdir(bundle->cwd) == -1)
-		die("chdir %s in the container", bundle->cwd);
+	if (chdir(bundle->process.cwd) == -1)
+		die("chdir %s in the container", bundle->process.cwd);
 	child_close_fds();
-	environ = bundle->env;
-	child_exec(command == NULL ? bundle->args : command);
+	environ = bundle->process.env;
+	child_exec(command == NULL ? bundle->process.args : command);
 }
 
 void

@@ -9,216 +9,207 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "jsonfile.h"
+#include "parameters.h"
+#include "process.h"
+#include "resources.h"
+#include "schema.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Bytes that the kernel takes, see sethostname(2). */
-enum { MAX_HOSTNAME = 64 };
+enum { MAX_NAME = 64 };
 
 struct reader {
 	struct bundle *b;
 	struct jsonfile f;
-	int folder;	   /* the bundle's */
-	json_t *unapplied; /* bundle.unapplied, as it grows */
+	int folder;	     /* the bundle's */
+	json_t *unapplied;   /* bundle.unapplied, as it grows */
+	json_t *unsupported; /* likewise */
 };
 
-/* Short names, for the table. */
-enum {
-	OBJECT = JSONFILE_OBJECT,
-	STRING = JSONFILE_STRING,
-	BOOLEAN = JSONFILE_BOOLEAN,
-	INT32 = JSONFILE_INT32,
-	UINT32 = JSONFILE_UINT32,
-	UINT64 = JSONFILE_UINT64,
-	ARRAY = JSONFILE_ARRAY,
-	MAP = JSONFILE_MAP,
-	REQUIRED = JSONFILE_REQUIRED,
-	UNAPPLIED = JSONFILE_USER /* to be named in bundle.unapplied */
+/* --- Namespaces and what needs one of its own ---------------------------- */
+
+static const struct {
+	const char *name;
+	int flag;
+} namespaces[] = {
+	{"pid", CLONE_NEWPID},
+	{"network", CLONE_NEWNET},
+	{"mount", CLONE_NEWNS},
+	{"ipc", CLONE_NEWIPC},
+	{"uts", CLONE_NEWUTS},
+	{"user", CLONE_NEWUSER},
+	{"cgroup", CLONE_NEWCGROUP},
+	{"time", CLONE_NEWTIME},
 };
 
-/*
- * What the specification knows. To use one more property, take its UNAPPLIED
- * away here and read it in a read_ function below, which need not look at its
- * type any more.
- */
-static const struct jsonfile_field fields[] = {
-	{"", "ociVersion", STRING, REQUIRED},
-	{"", "process", OBJECT, REQUIRED},
-	{"", "root", OBJECT, REQUIRED},
-	{"", "hostname", STRING, 0},
-	{"", "domainname", STRING, UNAPPLIED},
-	{"", "mounts", ARRAY | OBJECT, 0},
-	{"", "hooks", OBJECT, UNAPPLIED},
-	{"", "annotations", MAP | STRING, 0},
-	{"", "linux", OBJECT, 0},
-
-	{"process", "terminal", BOOLEAN, 0},
-	{"process", "consoleSize", OBJECT, 0},
-	{"process", "user", OBJECT, 0},
-	{"process", "args", ARRAY | STRING, REQUIRED},
-	{"process", "env", ARRAY | STRING, 0},
-	{"process", "cwd", STRING, REQUIRED},
-	{"process", "capabilities", OBJECT, UNAPPLIED},
-	{"process", "rlimits", ARRAY | OBJECT, UNAPPLIED},
-	{"process", "noNewPrivileges", BOOLEAN, UNAPPLIED},
-	{"process", "apparmorProfile", STRING, UNAPPLIED},
-	{"process", "selinuxLabel", STRING, UNAPPLIED},
-	{"process", "oomScoreAdj", INT32, UNAPPLIED},
-	{"process", "scheduler", OBJECT, UNAPPLIED},
-	{"process", "ioPriority", OBJECT, UNAPPLIED},
-
-	{"process.user", "uid", UINT32, 0},
-	{"process.user", "gid", UINT32, 0},
-	{"process.user", "umask", UINT32, 0},
-	{"process.user", "additionalGids", ARRAY | UINT32, 0},
-
-	{"process.capabilities", "bounding", ARRAY | STRING, 0},
-	{"process.capabilities", "effective", ARRAY | STRING, 0},
-	{"process.capabilities", "inheritable", ARRAY | STRING, 0},
-	{"process.capabilities", "permitted", ARRAY | STRING, 0},
-	{"process.capabilities", "ambient", ARRAY | STRING, 0},
-
-	{"process.rlimits", "type", STRING, REQUIRED},
-	{"process.rlimits", "soft", UINT64, REQUIRED},
-	{"process.rlimits", "hard", UINT64, REQUIRED},
-
-	{"root", "path", STRING, REQUIRED},
-	{"root", "readonly", BOOLEAN, 0},
-
-	{"mounts", "destination", STRING, REQUIRED},
-	{"mounts", "type", STRING, 0},
-	{"mounts", "source", STRING, 0},
-	{"mounts", "options", ARRAY | STRING, 0},
-
-	{"linux", "namespaces", ARRAY | OBJECT, 0},
-	{"linux", "uidMappings", ARRAY | OBJECT, UNAPPLIED},
-	{"linux", "gidMappings", ARRAY | OBJECT, UNAPPLIED},
-	{"linux", "timeOffsets", OBJECT, UNAPPLIED},
-	{"linux", "devices", ARRAY | OBJECT, UNAPPLIED},
-	{"linux", "cgroupsPath", STRING, UNAPPLIED},
-	{"linux", "resources", OBJECT, UNAPPLIED},
-	{"linux", "intelRdt", OBJECT, UNAPPLIED},
-	{"linux", "sysctl", MAP | STRING, UNAPPLIED},
-	{"linux", "seccomp", OBJECT, UNAPPLIED},
-	{"linux", "rootfsPropagation", STRING, UNAPPLIED},
-	{"linux", "maskedPaths", ARRAY | STRING, UNAPPLIED},
-	{"linux", "readonlyPaths", ARRAY | STRING, UNAPPLIED},
-	{"linux", "mountLabel", STRING, UNAPPLIED},
-	{"linux", "personality", OBJECT, UNAPPLIED},
-
-	{"linux.namespaces", "type", STRING, REQUIRED},
-	{"linux.namespaces", "path", STRING, 0},
-};
-
-/* The two arrays go together. */
-static const char *const namespace_types[] = {"pid", "network", "mount", "ipc",
-	"uts", "user", "cgroup", "time", NULL};
-static const int namespace_flags[] = {CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWNS,
-	CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWUSER, CLONE_NEWCGROUP,
-	CLONE_NEWTIME};
-
-static const char *const rlimit_types[] = {"RLIMIT_AS", "RLIMIT_CORE",
-	"RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_LOCKS",
-	"RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE", "RLIMIT_NICE", "RLIMIT_NOFILE",
-	"RLIMIT_NPROC", "RLIMIT_RSS", "RLIMIT_RTPRIO", "RLIMIT_RTTIME",
-	"RLIMIT_SIGPENDING", "RLIMIT_STACK", NULL};
-
-/* Takes the name, which is NULL when memory was out. */
-static void
-add_unapplied(struct reader *r, json_t *name)
+/* Returns the CLONE_NEW* flag, 0 when there is no such type. */
+static int
+namespace_flag(const char *name)
 {
-	if (json_array_append_new(r->unapplied, name) == -1)
-		jsonfile_checked(&r->f, NULL);
-}
-
-/* Is there something to be done for this value? */
-static bool
-asks(const json_t *value)
-{
-	if (json_is_string(value))
-		return json_string_length(value) > 0;
-	if (json_is_array(value))
-		return json_array_size(value) > 0;
-	if (json_is_number(value))
-		return json_number_value(value) != 0;
-	return json_is_true(value) || json_is_object(value);
+	for (size_t i = 0; i < COUNT(namespaces); i++)
+		if (strcmp(namespaces[i].name, name) == 0)
+			return namespaces[i].flag;
+	return 0;
 }
 
 static void
-check_version(struct reader *r)
+read_namespace(struct reader *r, const json_t *element, size_t i)
 {
-	const json_t *version = jsonfile_get(&r->f, "ociVersion");
-	regex_t known;
+	const json_t *type = json_object_get(element, "type");
+	const json_t *path = json_object_get(element, "path");
+	int flag = namespace_flag(json_string_value(type));
+	char **joined;
 
-	if (regcomp(&known, "^1\\.[0-9]+\\.[0-9]+([-+].*)?$",
-		    REG_EXTENDED | REG_NOSUB) != 0) {
-		jsonfile_checked(&r->f, NULL);
+	if (flag == 0) {
+		jsonfile_fault(&r->f, type, "a known type",
+			"linux.namespaces[%zu].type", i);
 		return;
 	}
-	if (regexec(&known, json_string_value(version), 0, NULL, 0) != 0)
-		jsonfile_fault(&r->f, version, "a version 1.MINOR.PATCH",
-			"ociVersion");
-	regfree(&known);
-}
-
-static void
-check_command(struct reader *r)
-{
-	const json_t *args = jsonfile_get(&r->f, "process.args");
-
-	if (json_array_size(args) == 0)
-		jsonfile_fault(&r->f, args, "a command", "process.args");
-	else if (!asks(json_array_get(args, 0)))
-		jsonfile_fault(&r->f, json_array_get(args, 0), "a command",
-			"process.args[0]");
-}
-
-static void
-check_environment(struct reader *r)
-{
-	const json_t *env = jsonfile_get(&r->f, "process.env");
-
-	for (size_t i = 0; i < json_array_size(env); i++) {
-		const json_t *variable = json_array_get(env, i);
-		const char *text = json_string_value(variable);
-
-		if (text[0] == '=' || strchr(text, '=') == NULL)
-			jsonfile_fault(&r->f, variable, "NAME=VALUE",
-				"process.env[%zu]", i);
+	joined = &r->b->joined[ns_type_of(flag)];
+	if ((r->b->namespaces & flag) != 0 || *joined != NULL) {
+		jsonfile_fault(&r->f, type, "each type once",
+			"linux.namespaces[%zu].type", i);
+	} else if (!jsonfile_asks(path)) {
+		r->b->namespaces |= flag;
+	} else {
+		*joined = jsonfile_string(&r->f, path);
+		jsonfile_append(&r->f, r->unapplied,
+			json_sprintf("linux.namespaces[%zu].path", i));
+		if (json_string_value(path)[0] != '/')
+			jsonfile_fault(&r->f, path, "an absolute path",
+				"linux.namespaces[%zu].path", i);
 	}
 }
 
-static bool
-is_absolute(const json_t *path)
+/* A namespace with a path is not to be made but to be joined. */
+static void
+read_namespaces(struct reader *r)
 {
-	return json_string_value(path)[0] == '/';
+	const json_t *array = jsonfile_get(&r->f, "linux.namespaces");
+
+	for (size_t i = 0; i < json_array_size(array); i++)
+		read_namespace(r, json_array_get(array, i), i);
+	/* All that is mounted would be mounted on the host. */
+	if ((r->b->namespaces & CLONE_NEWNS) == 0 &&
+		r->b->joined[ns_type_of(CLONE_NEWNS)] == NULL)
+		jsonfile_fault(&r->f, array, "one of the type mount",
+			"linux.namespaces");
+}
+
+bool
+bundle_is_separate(const struct bundle *b, int flag)
+{
+	int type = ns_type_of(flag);
+	struct ns_id own;
+	struct stat st;
+
+	if ((b->namespaces & flag) != 0)
+		return true;
+	if (b->joined[type] == NULL)
+		return false;
+	return stat(b->joined[type], &st) == -1 ||
+	       ns_get(NS_SELF, ns_types[type].name, &own) == -1 ||
+	       !ns_same(own, (struct ns_id){st.st_dev, st.st_ino});
+}
+
+/* Without a uts namespace the host would get the name. */
+static char *
+read_name(struct reader *r, const char *property)
+{
+	const json_t *name = jsonfile_get(&r->f, property);
+
+	if (!jsonfile_asks(name))
+		return NULL;
+	if (json_string_length(name) > MAX_NAME)
+		jsonfile_fault(&r->f, name, "at most 64 bytes", "%s", property);
+	if (!bundle_is_separate(r->b, CLONE_NEWUTS))
+		jsonfile_fault(&r->f, name, "none without a uts namespace",
+			"%s", property);
+	return jsonfile_string(&r->f, name);
+}
+
+/* The kernel knows no number past 4294967294, see user_namespaces(7). */
+static void
+read_mapping(struct reader *r, const char *path, const json_t *element,
+	size_t i, struct bundle_map *map)
+{
+	const json_t *size = json_object_get(element, "size");
+
+	map->inside = (uint32_t)jsonfile_integer(
+		json_object_get(element, "containerID"));
+	map->outside =
+		(uint32_t)jsonfile_integer(json_object_get(element, "hostID"));
+	map->count = (uint32_t)jsonfile_integer(size);
+	if (map->count == 0 || map->count > UINT32_MAX - map->inside ||
+		map->count > UINT32_MAX - map->outside)
+		jsonfile_fault(&r->f, size, "1 or more, and none too many",
+			"%s[%zu].size", path, i);
+}
+
+static struct bundle_map *
+read_mappings(struct reader *r, const char *path, size_t *count)
+{
+	const json_t *array = jsonfile_get(&r->f, path);
+	struct bundle_map *maps = jsonfile_room(&r->f, array, sizeof(*maps));
+	bool new = (r->b->namespaces & CLONE_NEWUSER) != 0;
+
+	if (new &&json_array_size(array) == 0)
+		jsonfile_fault(&r->f, array,
+			"one or more for the user namespace", "%s", path);
+	if (!new &&json_array_size(array) > 0)
+		jsonfile_fault(&r->f, array,
+			"none without a new user namespace", "%s", path);
+	if (maps == NULL)
+		return NULL;
+	*count = json_array_size(array);
+	for (size_t i = 0; i < *count; i++)
+		read_mapping(r, path, json_array_get(array, i), i, &maps[i]);
+	return maps;
+}
+
+static struct bundle_offset
+read_offset(struct reader *r, const char *clock)
+{
+	const json_t *offset = json_object_get(
+		jsonfile_get(&r->f, "linux.timeOffsets"), clock);
+	const json_t *nanosecs = json_object_get(offset, "nanosecs");
+
+	jsonfile_range(&r->f, nanosecs, 0, 999999999,
+		"linux.timeOffsets.%s.nanosecs", clock);
+	return (struct bundle_offset){
+		.given = offset != NULL,
+		.secs = jsonfile_integer(json_object_get(offset, "secs")),
+		.nanosecs = (unsigned)jsonfile_integer(nanosecs),
+	};
 }
 
 static void
-read_process(struct reader *r)
+read_offsets(struct reader *r)
 {
-	const json_t *cwd = jsonfile_get(&r->f, "process.cwd");
-	struct bundle *b = r->b;
+	json_t *offsets = jsonfile_get(&r->f, "linux.timeOffsets"), *value;
+	const char *clock;
 
-	check_command(r);
-	check_environment(r);
-	if (!is_absolute(cwd))
-		jsonfile_fault(&r->f, cwd, "an absolute path", "process.cwd");
-	b->terminal = json_is_true(jsonfile_get(&r->f, "process.terminal"));
-	b->args = jsonfile_strings(&r->f, jsonfile_get(&r->f, "process.args"));
-	b->env = jsonfile_strings(&r->f, jsonfile_get(&r->f, "process.env"));
-	b->cwd = jsonfile_string(&r->f, cwd);
-	if (asks(jsonfile_get(&r->f, "process.user.uid")) ||
-		asks(jsonfile_get(&r->f, "process.user.gid")) ||
-		asks(jsonfile_get(&r->f, "process.user.umask")) ||
-		asks(jsonfile_get(&r->f, "process.user.additionalGids")))
-		add_unapplied(r, json_string("process.user"));
+	if (offsets != NULL && (r->b->namespaces & CLONE_NEWTIME) == 0)
+		jsonfile_fault(&r->f, offsets,
+			"none without a new time namespace",
+			"linux.timeOffsets");
+	json_object_foreach(offsets, clock,
+		value) if (strcmp(clock, "monotonic") != 0 &&
+			   strcmp(clock, "boottime") != 0) jsonfile_fault(&r->f,
+		value, "no clock but monotonic and boottime",
+		"linux.timeOffsets.%.60s", clock);
+	r->b->monotonic = read_offset(r, "monotonic");
+	r->b->boottime = read_offset(r, "boottime");
 }
+
+/* --- Mounts and paths ---------------------------------------------------- */
 
 /* Returns the place of the NULL at the end when the name is not there. */
 static size_t
@@ -229,69 +220,6 @@ position(const char *const names[], const char *name)
 	while (names[k] != NULL && strcmp(names[k], name) != 0)
 		k++;
 	return k;
-}
-
-/* The type of each element must be one of the names, and be there once.
- * Returns a bit for each name that is there. */
-static unsigned
-check_types(struct reader *r, const char *path, const char *const names[])
-{
-	const json_t *array = jsonfile_get(&r->f, path);
-	unsigned seen = 0;
-
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		const json_t *type =
-			json_object_get(json_array_get(array, i), "type");
-		size_t k = position(names, json_string_value(type));
-
-		if (names[k] == NULL)
-			jsonfile_fault(&r->f, type, "a known type",
-				"%s[%zu].type", path, i);
-		else if ((seen & 1U << k) != 0)
-			jsonfile_fault(&r->f, type, "each type once",
-				"%s[%zu].type", path, i);
-		seen |= 1U << k;
-	}
-	return seen;
-}
-
-/* A namespace with a path is not to be made but to be joined. */
-static void
-read_namespaces(struct reader *r)
-{
-	const json_t *array = jsonfile_get(&r->f, "linux.namespaces");
-
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		const json_t *element = json_array_get(array, i);
-		const json_t *path = json_object_get(element, "path");
-		size_t k = position(namespace_types,
-			json_string_value(json_object_get(element, "type")));
-
-		if (!asks(path)) {
-			r->b->namespaces |= namespace_flags[k];
-			continue;
-		}
-		add_unapplied(r, json_sprintf("linux.namespaces[%zu].path", i));
-		if (!is_absolute(path))
-			jsonfile_fault(&r->f, path, "an absolute path",
-				"linux.namespaces[%zu].path", i);
-	}
-}
-
-/* Without a uts namespace the host would get the name. */
-static void
-read_hostname(struct reader *r, unsigned namespaces)
-{
-	const json_t *hostname = jsonfile_get(&r->f, "hostname");
-
-	if (!asks(hostname))
-		return;
-	if (json_string_length(hostname) > MAX_HOSTNAME)
-		jsonfile_fault(&r->f, hostname, "at most 64 bytes", "hostname");
-	if ((namespaces & 1U << position(namespace_types, "uts")) == 0)
-		jsonfile_fault(&r->f, hostname, "none without a uts namespace",
-			"hostname");
-	r->b->hostname = jsonfile_string(&r->f, hostname);
 }
 
 /* Is it this mount, with these options or fewer? */
@@ -313,47 +241,191 @@ is_mount(const json_t *mount, const char *destination, const char *type,
 	       strcmp(json_string_value(to), destination) == 0;
 }
 
+static bool
+is_bind(const json_t *mount)
+{
+	const json_t *options = json_object_get(mount, "options");
+
+	for (size_t i = 0; i < json_array_size(options); i++) {
+		const char *option =
+			json_string_value(json_array_get(options, i));
+
+		if (strcmp(option, "bind") == 0 || strcmp(option, "rbind") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A copy of a path without its ".", ".." and needless "/"; "" for the root. By
+ * the text alone: what is a link in the rootfs is seen when it is mounted. */
+static char *
+clean_path(const char *path)
+{
+	char *clean = malloc(strlen(path) + 2), *end = clean;
+
+	if (clean == NULL)
+		return NULL;
+	for (size_t length; *path != '\0'; path += length) {
+		path += strspn(path, "/");
+		length = strcspn(path, "/");
+		*end = '\0';
+		if (length == 2 && strncmp(path, "..", 2) == 0) {
+			char *slash = strrchr(clean, '/');
+
+			end = slash == NULL ? clean : slash;
+		} else if (length > 1 || (length == 1 && path[0] != '.')) {
+			*end = '/';
+			end = mempcpy(end + 1, path, length);
+		}
+	}
+	*end = '\0';
+	return clean;
+}
+
+/* Returns NULL when it may be mounted there, else what was expected. Many rely
+ * on what they read in /proc; these files are those that lxcfs(1) replaces. */
+static const char *
+refuse_destination(const json_t *mount, const char *path)
+{
+	static const char *const files[] = {"/proc/cpuinfo", "/proc/diskstats",
+		"/proc/loadavg", "/proc/meminfo", "/proc/slabinfo",
+		"/proc/stat", "/proc/swaps", "/proc/uptime",
+		"/proc/sys/crypto/fips_enabled", "/proc/sys/kernel/ns_last_pid",
+		NULL};
+	const json_t *type = json_object_get(mount, "type");
+
+	if (path[0] == '\0')
+		return "a place below /";
+	if (strcmp(path, "/proc") == 0)
+		return type != NULL && !is_bind(mount) &&
+				       strcmp(json_string_value(type),
+					       "proc") == 0
+			       ? NULL
+			       : "another place, or a mount of the type proc";
+	if (strncmp(path, "/proc/", 6) == 0 &&
+		files[position(files, path)] == NULL)
+		return "a place outside of /proc";
+	return NULL;
+}
+
 static void
-read_mounts(struct reader *r)
+check_mount(struct reader *r, const json_t *mount, size_t i)
+{
+	const json_t *to = json_object_get(mount, "destination");
+	const json_t *type = json_object_get(mount, "type");
+	const json_t *source = json_object_get(mount, "source");
+	char *path = jsonfile_checked(&r->f, clean_path(json_string_value(to)));
+	const char *expected = NULL;
+
+	if (path != NULL)
+		expected = refuse_destination(mount, path);
+	if (expected != NULL)
+		jsonfile_fault(
+			&r->f, to, expected, "mounts[%zu].destination", i);
+	if (is_bind(mount) && !jsonfile_asks(source))
+		jsonfile_fault(&r->f, source, "what is to be bound",
+			"mounts[%zu].source", i);
+	if (!is_bind(mount) &&
+		(!jsonfile_asks(type) ||
+			strcmp(json_string_value(type), "bind") == 0))
+		jsonfile_fault(&r->f, type,
+			"a type, or the option bind or rbind",
+			"mounts[%zu].type", i);
+	free(path);
+}
+
+static void
+list_mount(struct reader *r, const json_t *mount, size_t i)
 {
 	/* As `runc spec` writes them. */
 	static const char *const proc[] = {NULL};
 	static const char *const dev[] = {
 		"nosuid", "strictatime", "mode=755", "size=65536k", NULL};
+	static const char *const mapped[] = {"idmap", "ridmap", NULL};
+	const json_t *options = json_object_get(mount, "options");
+	char *quoted;
+
+	for (size_t j = 0; j < json_array_size(options); j++) {
+		const char *option =
+			json_string_value(json_array_get(options, j));
+
+		if (mapped[position(mapped, option)] != NULL)
+			jsonfile_append(&r->f, r->unsupported,
+				json_sprintf("mounts[%zu].options[%zu] \"%s\"",
+					i, j, option));
+	}
+	if (is_mount(mount, "/proc", "proc", proc) ||
+		is_mount(mount, "/dev", "tmpfs", dev))
+		return;
+	quoted = jsonfile_quote(json_object_get(mount, "destination"));
+	if (jsonfile_checked(&r->f, quoted) != NULL)
+		jsonfile_append(&r->f, r->unapplied,
+			json_sprintf("mounts[%zu] %s", i, quoted));
+	free(quoted);
+}
+
+/* NULL where there is none, or an empty one. */
+static char *
+read_text(struct reader *r, const json_t *value)
+{
+	return jsonfile_asks(value) ? jsonfile_string(&r->f, value) : NULL;
+}
+
+static void
+read_mount(struct reader *r, const json_t *element, struct bundle_mount *mount)
+{
+	const json_t *source = json_object_get(element, "source");
+
+	mount->destination =
+		jsonfile_string(&r->f, json_object_get(element, "destination"));
+	mount->type = read_text(r, json_object_get(element, "type"));
+	mount->options =
+		jsonfile_strings(&r->f, json_object_get(element, "options"));
+	if (!is_bind(element) || json_string_value(source)[0] == '/')
+		mount->source = read_text(r, source);
+	else if (asprintf(&mount->source, "%s/%s", r->b->dir,
+			 json_string_value(source)) == -1)
+		mount->source = jsonfile_checked(&r->f, NULL);
+}
+
+static void
+read_mounts(struct reader *r)
+{
 	const json_t *array = jsonfile_get(&r->f, "mounts");
+	struct bundle *b = r->b;
 
+	b->mounts = jsonfile_room(&r->f, array, sizeof(*b->mounts));
 	for (size_t i = 0; i < json_array_size(array); i++) {
-		const json_t *mount = json_array_get(array, i);
-		const json_t *to = json_object_get(mount, "destination");
-		char *quoted;
+		const json_t *element = json_array_get(array, i);
 
-		if (!is_absolute(to))
-			jsonfile_fault(&r->f, to, "an absolute path",
-				"mounts[%zu].destination", i);
-		if (is_mount(mount, "/proc", "proc", proc) ||
-			is_mount(mount, "/dev", "tmpfs", dev))
-			continue;
-		quoted = jsonfile_quote(to);
-		if (jsonfile_checked(&r->f, quoted) != NULL)
-			add_unapplied(
-				r, json_sprintf("mounts[%zu] %s", i, quoted));
-		free(quoted);
+		check_mount(r, element, i);
+		if (r->f.code != 0)
+			return;
+		list_mount(r, element, i);
+		read_mount(r, element, &b->mounts[b->mount_count++]);
 	}
 }
 
 static void
-read_unapplied(struct reader *r)
+read_propagation(struct reader *r)
 {
-	for (size_t i = 0; i < COUNT(fields); i++) {
-		const char *holder = fields[i].holder, *name = fields[i].name;
-		const json_t *object = jsonfile_get(&r->f, holder);
+	static const char *const words[] = {"private", "rprivate", "shared",
+		"rshared", "slave", "rslave", "unbindable", "runbindable",
+		NULL};
+	static const unsigned long flags[] = {MS_PRIVATE, MS_PRIVATE | MS_REC,
+		MS_SHARED, MS_SHARED | MS_REC, MS_SLAVE, MS_SLAVE | MS_REC,
+		MS_UNBINDABLE, MS_UNBINDABLE | MS_REC, 0};
+	const json_t *value = jsonfile_get(&r->f, "linux.rootfsPropagation");
+	size_t word;
 
-		if ((fields[i].flags & UNAPPLIED) != 0 &&
-			asks(json_object_get(object, name)))
-			add_unapplied(
-				r, json_sprintf("%s%s%s", holder,
-					   holder[0] == '\0' ? "" : ".", name));
-	}
+	if (!jsonfile_asks(value))
+		return;
+	word = position(words, json_string_value(value));
+	r->b->propagation = flags[word];
+	if (words[word] == NULL)
+		jsonfile_fault(&r->f, value,
+			"private, shared, slave or unbindable",
+			"linux.rootfsPropagation");
 }
 
 static const char *
@@ -408,25 +480,197 @@ read_root(struct reader *r)
 	free(whole);
 }
 
+/* --- Devices, cgroup and hooks ------------------------------------------- */
+
+static unsigned
+read_device_number(struct reader *r, const json_t *element, size_t i,
+	const char *name, long long max)
+{
+	const json_t *value = json_object_get(element, name);
+
+	if (value == NULL)
+		jsonfile_fault(&r->f, value, "a number",
+			"linux.devices[%zu].%s", i, name);
+	jsonfile_range(&r->f, value, 0, max, "linux.devices[%zu].%s", i, name);
+	return (unsigned)jsonfile_integer(value);
+}
+
+static void
+read_device(struct reader *r, const json_t *element, size_t i,
+	struct bundle_device *device)
+{
+	const json_t *type = json_object_get(element, "type");
+	const json_t *mode = json_object_get(element, "fileMode");
+
+	device->type = json_string_value(type)[0];
+	device->path = jsonfile_string(&r->f, json_object_get(element, "path"));
+	/* The bits for the type may be there, too. */
+	device->mode =
+		mode == NULL ? 0666 : (mode_t)jsonfile_integer(mode) & 07777;
+	device->uid = (uid_t)jsonfile_integer(json_object_get(element, "uid"));
+	device->gid = (gid_t)jsonfile_integer(json_object_get(element, "gid"));
+	if (json_string_length(type) != 1 ||
+		strchr("cbup", device->type) == NULL)
+		jsonfile_fault(&r->f, type, "c, b, u or p",
+			"linux.devices[%zu].type", i);
+	if (device->type == 'p')
+		return;
+	device->major =
+		read_device_number(r, element, i, "major", BUNDLE_MAX_MAJOR);
+	device->minor =
+		read_device_number(r, element, i, "minor", BUNDLE_MAX_MINOR);
+}
+
+static void
+read_devices(struct reader *r)
+{
+	const json_t *array = jsonfile_get(&r->f, "linux.devices");
+	struct bundle *b = r->b;
+
+	b->devices = jsonfile_room(&r->f, array, sizeof(*b->devices));
+	if (b->devices == NULL)
+		return;
+	b->device_count = json_array_size(array);
+	for (size_t i = 0; i < b->device_count; i++)
+		read_device(r, json_array_get(array, i), i, &b->devices[i]);
+}
+
+static void
+read_cgroup(struct reader *r)
+{
+	const json_t *path = jsonfile_get(&r->f, "linux.cgroupsPath");
+	const json_t *swappiness =
+		jsonfile_get(&r->f, "linux.resources.memory.swappiness");
+
+	r->b->cgroups_path = read_text(r, path);
+	for (const char *at = r->b->cgroups_path; at != NULL && *at != '\0';
+		at += strcspn(at, "/")) {
+		at += strspn(at, "/");
+		if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || at[2] == 0))
+			jsonfile_fault(&r->f, path, "a path without ..",
+				"linux.cgroupsPath");
+	}
+	resources_read(&r->f, &r->b->resources);
+	/* Here 0 asks for something, too. */
+	jsonfile_range(
+		&r->f, swappiness, 0, 100, "linux.resources.memory.swappiness");
+	if (swappiness != NULL && !jsonfile_asks(swappiness))
+		jsonfile_append(&r->f, r->unsupported,
+			json_string("linux.resources.memory.swappiness"));
+}
+
+static void
+read_hook(struct reader *r, const json_t *element, struct bundle_hook *hook)
+{
+	json_t *path = json_object_get(element, "path");
+	json_t *args = json_object_get(element, "args");
+	json_t *timeout = json_object_get(element, "timeout");
+	json_t *name = json_pack("[O]", path);
+
+	hook->path = jsonfile_string(&r->f, path);
+	hook->args = jsonfile_strings(&r->f, jsonfile_asks(args) ? args : name);
+	hook->env = jsonfile_strings(&r->f, json_object_get(element, "env"));
+	hook->timeout = (struct bundle_number){
+		timeout != NULL, jsonfile_integer(timeout)};
+	if (name == NULL)
+		jsonfile_checked(&r->f, NULL);
+	json_decref(name);
+}
+
+static void
+read_hooks(struct reader *r)
+{
+	static const char *const kinds[] = {"prestart", "createRuntime",
+		"createContainer", "startContainer", "poststart", "poststop"};
+
+	for (size_t kind = 0; kind < BUNDLE_HOOKS; kind++) {
+		const json_t *array = json_object_get(
+			jsonfile_get(&r->f, "hooks"), kinds[kind]);
+		struct bundle_hook *hooks =
+			jsonfile_room(&r->f, array, sizeof(*hooks));
+
+		r->b->hooks[kind] = hooks;
+		for (size_t i = 0; r->f.code == 0 && i < json_array_size(array);
+			i++) {
+			const json_t *element = json_array_get(array, i);
+
+			jsonfile_range(&r->f,
+				json_object_get(element, "timeout"), 1,
+				INT32_MAX, "hooks.%s[%zu].timeout", kinds[kind],
+				i);
+			read_hook(r, element, &hooks[i]);
+			r->b->hook_count[kind]++;
+		}
+	}
+}
+
+/* --- The whole ----------------------------------------------------------- */
+
+static void
+check_version(struct reader *r)
+{
+	const json_t *version = jsonfile_get(&r->f, "ociVersion");
+	regex_t known;
+
+	if (regcomp(&known, "^1\\.[0-9]+\\.[0-9]+([-+].*)?$",
+		    REG_EXTENDED | REG_NOSUB) != 0) {
+		jsonfile_checked(&r->f, NULL);
+		return;
+	}
+	if (regexec(&known, json_string_value(version), 0, NULL, 0) != 0)
+		jsonfile_fault(&r->f, version, "a version 1.MINOR.PATCH",
+			"ociVersion");
+	regfree(&known);
+}
+
+/* As if the file held nothing else, but for the JSON paths. */
+static void
+read_process(struct reader *r)
+{
+	json_t *whole = r->f.root;
+
+	r->f.root = jsonfile_get(&r->f, "process");
+	r->f.prefix = "process";
+	process_read(&r->f, &r->b->process, r->unapplied);
+	r->f.root = whole;
+	r->f.prefix = NULL;
+	for (char **name = r->b->process.unsupported;
+		name != NULL && *name != NULL; name++)
+		jsonfile_append(&r->f, r->unsupported, json_string(*name));
+}
+
 static void
 read_values(struct reader *r)
 {
-	unsigned namespaces =
-		check_types(r, "linux.namespaces", namespace_types);
+	struct jsonfile *f = &r->f;
+	struct bundle *b = r->b;
 
-	check_types(r, "process.rlimits", rlimit_types);
 	check_version(r);
-	if (r->f.code != 0)
-		return;
-	r->unapplied = json_array();
-	read_process(r);
 	read_namespaces(r);
-	read_hostname(r, namespaces);
 	read_mounts(r);
-	read_unapplied(r);
+	read_process(r);
+	b->hostname = read_name(r, "hostname");
+	b->domainname = read_name(r, "domainname");
+	b->uid_map = read_mappings(r, "linux.uidMappings", &b->uid_map_count);
+	b->gid_map = read_mappings(r, "linux.gidMappings", &b->gid_map_count);
+	read_offsets(r);
+	parameters_read(f, b);
+	read_devices(r);
+	read_cgroup(r);
+	read_propagation(r);
+	b->masked_paths =
+		jsonfile_strings(f, jsonfile_get(f, "linux.maskedPaths"));
+	b->readonly_paths =
+		jsonfile_strings(f, jsonfile_get(f, "linux.readonlyPaths"));
+	read_hooks(r);
+	b->annotations = jsonfile_get(f, "annotations");
 	read_root(r);
-	r->b->unapplied = jsonfile_strings(&r->f, r->unapplied);
-	json_decref(r->unapplied);
+	jsonfile_asked(f, schema_config, schema_config_count, SCHEMA_UNAPPLIED,
+		r->unapplied);
+	jsonfile_asked(f, schema_config, schema_config_count,
+		SCHEMA_UNSUPPORTED, r->unsupported);
+	b->unapplied = jsonfile_strings(f, r->unapplied);
+	b->unsupported = jsonfile_strings(f, r->unsupported);
 }
 
 static void
@@ -449,16 +693,36 @@ load(struct reader *r, const char *dir)
 	}
 	jsonfile_load(&r->f, r->folder, dir, "config.json");
 	if (r->f.code == 0)
-		jsonfile_check(&r->f, fields, COUNT(fields));
-	if (r->f.code == 0)
-		read_values(r);
+		jsonfile_check(&r->f, schema_config, schema_config_count);
+	if (r->f.code != 0)
+		return;
+	r->b->config = json_incref(r->f.root);
+	r->unapplied = json_array();
+	r->unsupported = json_array();
+	read_values(r);
+	json_decref(r->unapplied);
+	json_decref(r->unsupported);
+}
+
+/* Hand the fault out, if there is one, and give all else back. */
+static int
+finish(struct jsonfile *f, char **error)
+{
+	int code = f->code;
+
+	*error = f->error;
+	f->error = NULL;
+	jsonfile_free(f);
+	if (code == 0)
+		return 0;
+	errno = code;
+	return -1;
 }
 
 int
 bundle_load(struct bundle *b, const char *dir, char **error)
 {
 	struct reader r = {.b = b};
-	int code;
 
 	*b = (struct bundle){0};
 	r.folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -468,26 +732,109 @@ bundle_load(struct bundle *b, const char *dir, char **error)
 		load(&r, dir);
 		close(r.folder);
 	}
-	code = r.f.code;
-	*error = r.f.error;
-	r.f.error = NULL;
-	jsonfile_free(&r.f);
-	if (code == 0)
-		return 0;
-	bundle_free(b);
-	errno = code;
-	return -1;
+	if (r.f.code != 0)
+		bundle_free(b);
+	return finish(&r.f, error);
+}
+
+int
+bundle_load_process(
+	struct bundle_process *process, const char *path, char **error)
+{
+	struct jsonfile f;
+
+	*process = (struct bundle_process){0};
+	jsonfile_load(&f, AT_FDCWD, "", path);
+	if (f.code == 0)
+		process_read(&f, process, NULL);
+	if (f.code != 0)
+		bundle_process_free(process);
+	return finish(&f, error);
+}
+
+int
+bundle_read_process(struct bundle_process *process, const json_t *value,
+	const char *name, char **error)
+{
+	struct jsonfile f = {.name = strdup(name)};
+
+	*process = (struct bundle_process){0};
+	jsonfile_checked(&f, f.name);
+	if (!json_is_object(value))
+		jsonfile_fail(&f, EINVAL, "%s: found no object", name);
+	f.root = json_incref((json_t *)value);
+	if (f.code == 0)
+		process_read(&f, process, NULL);
+	if (f.code != 0)
+		bundle_process_free(process);
+	return finish(&f, error);
+}
+
+void
+bundle_process_free(struct bundle_process *process)
+{
+	free(process->args);
+	free(process->env);
+	free(process->cwd);
+	free(process->gids);
+	free(process->rlimits);
+	free(process->unsupported);
+	*process = (struct bundle_process){0};
+}
+
+static void
+free_mounts(struct bundle *b)
+{
+	for (size_t i = 0; i < b->mount_count; i++) {
+		free(b->mounts[i].destination);
+		free(b->mounts[i].type);
+		free(b->mounts[i].source);
+		free(b->mounts[i].options);
+	}
+	free(b->mounts);
+}
+
+static void
+free_hooks(struct bundle *b)
+{
+	for (size_t kind = 0; kind < BUNDLE_HOOKS; kind++) {
+		for (size_t i = 0; i < b->hook_count[kind]; i++) {
+			free(b->hooks[kind][i].path);
+			free(b->hooks[kind][i].args);
+			free(b->hooks[kind][i].env);
+		}
+		free(b->hooks[kind]);
+	}
 }
 
 void
 bundle_free(struct bundle *b)
 {
+	json_decref(b->config);
 	free(b->dir);
 	free(b->rootfs);
-	free(b->args);
-	free(b->env);
-	free(b->cwd);
+	bundle_process_free(&b->process);
 	free(b->hostname);
+	free(b->domainname);
+	free_mounts(b);
+	for (int type = 0; type < NS_TYPES; type++)
+		free(b->joined[type]);
+	free(b->uid_map);
+	free(b->gid_map);
+	for (size_t i = 0; i < b->device_count; i++)
+		free(b->devices[i].path);
+	free(b->devices);
+	free(b->cgroups_path);
+	resources_free(&b->resources);
+	for (size_t i = 0; i < b->sysctl_count; i++) {
+		free(b->sysctls[i].name);
+		free(b->sysctls[i].value);
+	}
+	free(b->sysctls);
+	free(b->masked_paths);
+	free(b->readonly_paths);
+	free_hooks(b);
 	free(b->unapplied);
+	free(b->unsupported);
 	*b = (struct bundle){0};
 }

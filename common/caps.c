@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "die.h"
+
 bool
 caps_have(cap_value_t capability)
 {
@@ -14,4 +16,23 @@ caps_have(cap_value_t capability)
 		value = CAP_CLEAR;
 	cap_free(caps);
 	return value == CAP_SET;
+}
+
+uint64_t
+caps_permitted(void)
+{
+	cap_t caps = cap_get_proc();
+	uint64_t set = 0;
+
+	if (caps == NULL)
+		die("capget");
+	for (cap_value_t cap = 0; cap < (cap_value_t)cap_max_bits(); cap++) {
+		cap_flag_value_t value;
+
+		if (cap_get_flag(caps, cap, CAP_PERMITTED, &value) == -1)
+			die("cap_get_flag");
+		set |= (uint64_t)(value == CAP_SET) << cap;
+	}
+	cap_free(caps);
+	return set;
 }

@@ -7,7 +7,11 @@
 #define COMMON_CAPS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/capability.h>
+
+/* Our permitted set, a bit for each capability. Ends by die. */
+uint64_t caps_permitted(void);
 
 /* Is it in the effective set of the calling process? False on an error. */
 bool caps_have(cap_value_t capability);

@@ -163,47 +163,77 @@ signal_child(pid_t pid, int signal)
 		die("kill %d", pid);
 }
 
+enum { LOOKS = 10, LOOK_AGAIN = 100 /* ms */ };
+
+void
+child_hand_on(struct child_followed *child, int signal)
+{
+	child->came = signal;
+	child->looks = LOOKS;
+	signal_child(child->pid, signal);
+}
+
 /*
  * A signal that a PID 1 does not handle is dropped by the kernel; then we kill
  * the child. A shell may catch the signal and, before it has acted, become a
  * command that does not: so we look again for a second.
  */
 int
+child_look(struct child_followed *child)
+{
+	if (!child->is_init || child->looks == 0)
+		return -1;
+	child->looks--;
+	if (!proc_handles(child->pid, child->came)) {
+		child->ended_by = child->came;
+		child->looks = 0;
+		signal_child(child->pid, SIGKILL);
+	}
+	return LOOK_AGAIN;
+}
+
+/* One that has ended by itself before we killed it keeps its own code. */
+int
+child_followed_code(const struct child_followed *child, int status)
+{
+	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+
+	return killed && child->ended_by != 0 ? 128 + child->ended_by
+					      : child_exit_code(status);
+}
+
+int
 child_follow(pid_t pid, bool is_init)
 {
-	enum { LOOKS = 10 };
-	const struct timespec tenth = {.tv_nsec = 100000000};
+	struct child_followed child = {.pid = pid, .is_init = is_init};
 	int foreground = tcgetpgrp(STDIN_FILENO) == getpgrp();
-	int status, came = 0, looks = 0, ended_by = 0;
 	siginfo_t info;
 	sigset_t set;
 	pid_t ended;
+	int status;
 
 	followed_signals(&set);
 	while ((ended = waitpid(pid, &status, WNOHANG)) == 0) {
-		int found =
-			sigtimedwait(&set, &info, looks > 0 ? &tenth : NULL);
+		int wait = child_look(&child);
+		const struct timespec limit = {.tv_nsec = wait * 1000000L};
+		int found = sigtimedwait(&set, &info, wait < 0 ? NULL : &limit);
 
 		if (found == -1 && errno != EINTR && errno != EAGAIN)
 			die("sigtimedwait");
-		if (found > 0 && found != SIGCHLD) {
-			came = found;
-			looks = LOOKS;
-			/* The terminal has sent its signals to both of us. */
-			if (info.si_code != SI_KERNEL)
-				signal_child(pid, came);
+		if (found <= 0 || found == SIGCHLD)
+			continue;
+		/* The terminal has sent its signals to both of us, unless the
+		 * child has left our session. */
+		if (info.si_code != SI_KERNEL || getsid(pid) != getsid(0)) {
+			child_hand_on(&child, found);
+		} else {
+			child.came = found;
+			child.looks = LOOKS;
 		}
-		if (is_init && looks > 0 && !proc_handles(pid, came)) {
-			ended_by = came;
-			looks = 1;
-			signal_child(pid, SIGKILL);
-		}
-		if (looks > 0)
-			looks--;
 	}
 	if (ended == -1)
 		die("waitpid %d", pid);
 	if (foreground)
 		child_take_terminal_back();
-	return ended_by != 0 ? 128 + ended_by : child_exit_code(status);
+	return child_followed_code(&child, status);
 }

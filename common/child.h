@@ -64,9 +64,30 @@ int child_wait_exec(int fd);
 void child_follow_begin(void);
 int child_follow(pid_t pid, bool is_init);
 
-/* For a parent that waits in another way: a signalfd(2) of the signals that
- * child_follow_begin has blocked. Ends by die. */
+/*
+ * The parts of child_follow, for a parent that waits in another way: a
+ * signalfd(2) of the signals that child_follow_begin has blocked (SIGCHLD is
+ * one of them), and what is to be done with the others. End by die.
+ */
 int child_follow_signals(void);
+
+struct child_followed {
+	pid_t pid;
+	bool is_init;
+	int came, looks, ended_by; /* zero at first */
+};
+
+/* Hand a signal on. */
+void child_hand_on(struct child_followed *child, int signal);
+
+/*
+ * To be called before each wait: kills a PID 1 that drops what was handed on.
+ * Returns after how many milliseconds it wants to be called again, or -1.
+ */
+int child_look(struct child_followed *child);
+
+/* The exit code that belongs to its status of waitpid(2). */
+int child_followed_code(const struct child_followed *child, int status);
 
 /* Likewise: a shell with job control has made its own
  * process group the foreground one of the terminal; take it back. To be called

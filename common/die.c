@@ -107,6 +107,9 @@ static const struct {
 		"the caller has no CAP_SYS_ADMIN in the user namespace that owns"
 		" the target",
 		"run it as root"},
+	{"setns", "user", EINVAL,
+		"nobody joins the user namespace that he is in",
+		"leave it out: it is shared anyway"},
 	{"setns", "", EINVAL,
 		"the file is no namespace, or not of the type that was asked for",
 		"name a link in /proc/PID/ns"},
@@ -134,6 +137,11 @@ static const struct {
 		"a new /proc would show more than the one that is here (parts of"
 		" it are covered, as they are inside a container)",
 		"run it outside the container, or as root"},
+	{"mount", "devpts", EINVAL,
+		"its option gid= names a group that our user namespace does not"
+		" map",
+		"run it as root, or take the config.json of `lesson08 spec"
+		" --rootless`"},
 	{"mount", "", EPERM, "the caller has no CAP_SYS_ADMIN over its mounts",
 		"run it as root"},
 	{"stat", "/proc/", EACCES,
@@ -145,6 +153,13 @@ static const struct {
 		" capabilities that you do not have",
 		"run it as root with all capabilities"},
 	{"stat", "/proc/", ENOENT,
+		"there is no such process, or /proc hides it (hidepid)",
+		"ps -e shows the processes that you may see"},
+	{"open", "/ns/", EACCES,
+		"you may not look at this process: it is another user's, or in"
+		" another user namespace",
+		"run it as root, or join its user namespace, too"},
+	{"open", "/ns/", ENOENT,
 		"there is no such process, or /proc hides it (hidepid)",
 		"ps -e shows the processes that you may see"},
 	{"exec", "", ENOENT, "there is no such command in the PATH",
@@ -190,21 +205,42 @@ format_clean(const char *format, va_list arguments)
 	return clean;
 }
 
-void
-die(const char *format, ...)
+static int
+say(const char *format, va_list arguments)
 {
 	int error = errno;
 	const char *cause, *cure;
-	va_list arguments;
-
-	va_start(arguments, format);
 	char *message = format_clean(format, arguments);
-	va_end(arguments);
+
 	fprintf(stderr, "%s: %s: %s (%s)\n", program_invocation_short_name,
 		message, die_errno_name(error), strerror(error));
 	if (die_hint(message, error, &cause, &cure))
 		fprintf(stderr, "  cause: %s\n  cure:  %s\n", cause, cure);
+	free(message);
+	errno = error;
+	return -1;
+}
+
+void
+die(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say(format, arguments);
+	va_end(arguments);
 	_exit(DIE_FAILED);
+}
+
+int
+die_say(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say(format, arguments);
+	va_end(arguments);
+	return -1;
 }
 
 void

@@ -29,6 +29,10 @@ enum {
 void
 die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
+/* The same message, for who has something to clean up and does not end yet.
+ * Returns -1, and leaves errno as it was. */
+int die_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* As die, for a fault that has no errno: the message stands alone. */
 void die_plain(int code, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));

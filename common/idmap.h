@@ -7,6 +7,8 @@
 
 #include <sys/types.h>
 
+#include "bundle.h"
+
 /*
  * Make uid and gid (numbers of the parent user namespace) root of the user
  * namespace that the process is in. setgroups is denied first: without that
@@ -15,5 +17,12 @@
  * pid: NS_SELF or a PID. Ends by die, which knows the causes.
  */
 void idmap_root(pid_t pid, uid_t uid, gid_t gid);
+
+/*
+ * The maps of linux.uidMappings and gidMappings. setgroups is denied where we
+ * may not allow it: a user without CAP_SETGID maps no more than himself.
+ * Returns 0, or -1 when it has said why not.
+ */
+int idmap_write(pid_t pid, const struct bundle *bundle);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -99,10 +101,42 @@ jsonfile_fault(struct jsonfile *f, const json_t *value, const char *expected,
 	va_end(arguments);
 	if (jsonfile_checked(f, path) != NULL &&
 		jsonfile_checked(f, found) != NULL)
-		jsonfile_fail(f, EINVAL, "%s: %s: found %s, expected %s",
-			f->name, path, found, expected);
+		jsonfile_fail(f, EINVAL, "%s: %s%s%s: found %s, expected %s",
+			f->name, f->prefix == NULL ? "" : f->prefix,
+			f->prefix == NULL ? "" : ".", path, found, expected);
 	free(path);
 	free(found);
+}
+
+void
+jsonfile_range(struct jsonfile *f, const json_t *value, long long min,
+	long long max, const char *format, ...)
+{
+	long long number = jsonfile_integer(value);
+	char *path, *expected;
+	va_list arguments;
+
+	if (value == NULL || (number >= min && number <= max))
+		return;
+	va_start(arguments, format);
+	if (vasprintf(&path, format, arguments) == -1)
+		path = NULL;
+	va_end(arguments);
+	if (asprintf(&expected, "a whole number from %lld to %lld", min, max) ==
+		-1)
+		expected = NULL;
+	if (jsonfile_checked(f, path) != NULL &&
+		jsonfile_checked(f, expected) != NULL)
+		jsonfile_fault(f, value, expected, "%s", path);
+	free(path);
+	free(expected);
+}
+
+void
+jsonfile_append(struct jsonfile *f, json_t *list, json_t *text)
+{
+	if (json_array_append_new(list, text) == -1)
+		jsonfile_checked(f, NULL);
 }
 
 /* --- The text ------------------------------------------------------------ */
@@ -131,6 +165,31 @@ check_file(struct jsonfile *f, int fd)
 	return NULL;
 }
 
+/* What was an integer before jansson read it as a double, and fits one, becomes
+ * one again. Takes the value, which is not deeper than jansson allows. */
+static json_t *
+make_integers( // NOLINT(misc-no-recursion)
+	json_t *value)
+{
+	double number = json_real_value(value);
+	json_t *part;
+
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		part = json_incref(json_array_get(value, i));
+		json_array_set_new(value, i, make_integers(part));
+	}
+	for (void *m = json_object_iter(value); m != NULL;
+		m = json_object_iter_next(value, m)) {
+		part = json_incref(json_object_iter_value(m));
+		json_object_iter_set_new(value, m, make_integers(part));
+	}
+	if (!json_is_real(value) || fabs(number) >= 0x1p63 ||
+		number != (double)(json_int_t)number)
+		return value;
+	json_decref(value);
+	return json_integer((json_int_t)number);
+}
+
 /* jansson refuses most of what is to be refused by itself. */
 static void
 parse(struct jsonfile *f, const char *text, size_t size)
@@ -143,9 +202,8 @@ parse(struct jsonfile *f, const char *text, size_t size)
 	 * jansson's integers hold. */
 	if (f->root == NULL &&
 		json_error_code(&e) == json_error_numeric_overflow) {
-		f->doubles = true;
-		f->root = json_loadb(
-			text, size, flags | JSON_DECODE_INT_AS_REAL, &e);
+		f->root = make_integers(json_loadb(
+			text, size, flags | JSON_DECODE_INT_AS_REAL, &e));
 	}
 	if (f->root == NULL) {
 		/* It quotes the file, where bytes may be no characters. */
@@ -189,7 +247,7 @@ jsonfile_load(struct jsonfile *f, int folder, const char *dir, const char *name)
 
 	*f = (struct jsonfile){0};
 	if (asprintf(&f->name, "%s%s%s", dir,
-		    length > 0 && dir[length - 1] == '/' ? "" : "/",
+		    length == 0 || dir[length - 1] == '/' ? "" : "/",
 		    name) == -1) {
 		f->name = NULL;
 		f->code = ENOMEM;
@@ -252,41 +310,82 @@ jsonfile_get(const struct jsonfile *f, const char *path)
 	return value;
 }
 
-/* All doubles from 2^63 on are whole, and no long long. */
+/* A double counts where it stands for an integer that jansson does not hold.
+ * All doubles from 2^63 on are whole. */
 static bool
-is_whole(const struct jsonfile *f, const json_t *value, double min, double max)
+is_whole(const json_t *value, double min, double max)
 {
 	double number = json_number_value(value);
 
-	if (!(f->doubles ? json_is_number(value) : json_is_integer(value)))
-		return false;
-	return number >= min && number <= max &&
-	       (number >= 0x1p63 || number == (double)(long long)number);
+	return (json_is_integer(value) ||
+		       (json_is_real(value) && number >= 0x1p63)) &&
+	       number >= min && number <= max;
+}
+
+/* Of a string. */
+static bool
+is_variable(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text[0] != '=' && strchr(text, '=') != NULL;
+}
+
+static const char *
+mismatch_number(const json_t *value, int kind)
+{
+	switch (kind) {
+	case JSONFILE_UINT16:
+		return is_whole(value, 0, UINT16_MAX)
+			       ? NULL
+			       : "a whole number from 0 to 65535";
+	case JSONFILE_INT32:
+		return is_whole(value, INT32_MIN, INT32_MAX)
+			       ? NULL
+			       : "a whole number of 32 bits";
+	case JSONFILE_UINT32:
+		return is_whole(value, 0, UINT32_MAX)
+			       ? NULL
+			       : "a whole number from 0 to 4294967295";
+	case JSONFILE_ID:
+		return is_whole(value, 0, UINT32_MAX - 1)
+			       ? NULL
+			       : "a whole number from 0 to 4294967294";
+	case JSONFILE_INT64:
+		return is_whole(value, -0x1p63, 0x1p63)
+			       ? NULL
+			       : "a whole number of 64 bits";
+	default:
+		return is_whole(value, 0, 0x1p64)
+			       ? NULL
+			       : "a whole number from 0 to 18446744073709551615";
+	}
 }
 
 /* Returns NULL when the value is of the kind, else what was expected. */
 static const char *
-mismatch(const struct jsonfile *f, const json_t *value, int kind)
+mismatch(const json_t *value, int kind)
 {
-	switch (kind & JSONFILE_KIND) {
+	bool string = json_is_string(value);
+
+	kind &= JSONFILE_KIND;
+	switch (kind) {
 	case JSONFILE_OBJECT:
 		return json_is_object(value) ? NULL : "an object";
 	case JSONFILE_STRING:
-		return json_is_string(value) ? NULL : "a string";
+		return string ? NULL : "a string";
+	case JSONFILE_PATH:
+		if (string && json_string_value(value)[0] == '/')
+			return NULL;
+		return string ? "an absolute path" : "a string";
+	case JSONFILE_VARIABLE:
+		if (string && is_variable(value))
+			return NULL;
+		return string ? "NAME=VALUE" : "a string";
 	case JSONFILE_BOOLEAN:
 		return json_is_boolean(value) ? NULL : "true or false";
-	case JSONFILE_INT32:
-		return is_whole(f, value, INT32_MIN, INT32_MAX)
-			       ? NULL
-			       : "a whole number of 32 bits";
-	case JSONFILE_UINT32:
-		return is_whole(f, value, 0, UINT32_MAX)
-			       ? NULL
-			       : "a whole number from 0 to 4294967295";
 	default:
-		return is_whole(f, value, 0, 0x1p64)
-			       ? NULL
-			       : "a whole number from 0 to 18446744073709551615";
+		return mismatch_number(value, kind);
 	}
 }
 
@@ -299,7 +398,7 @@ check_parts(struct jsonfile *f, json_t *whole, int kind, const char *path)
 	for (size_t i = 0; i < json_array_size(whole); i++) {
 		const json_t *part = json_array_get(whole, i);
 
-		expected = mismatch(f, part, kind);
+		expected = mismatch(part, kind);
 		if (expected != NULL)
 			jsonfile_fault(f, part, expected, "%s[%zu]", path, i);
 	}
@@ -307,7 +406,7 @@ check_parts(struct jsonfile *f, json_t *whole, int kind, const char *path)
 		i = json_object_iter_next(whole, i)) {
 		const json_t *part = json_object_iter_value(i);
 
-		expected = mismatch(f, part, kind);
+		expected = mismatch(part, kind);
 		if (expected != NULL)
 			jsonfile_fault(f, part, expected, "%s.%.60s", path,
 				json_object_iter_key(i));
@@ -317,7 +416,7 @@ check_parts(struct jsonfile *f, json_t *whole, int kind, const char *path)
 static void
 check_value(struct jsonfile *f, json_t *value, int kind, const char *path)
 {
-	const char *expected = mismatch(f, value, kind);
+	const char *expected = mismatch(value, kind);
 
 	if ((kind & JSONFILE_ARRAY) != 0)
 		expected = json_is_array(value) ? NULL : "an array";
@@ -329,38 +428,72 @@ check_value(struct jsonfile *f, json_t *value, int kind, const char *path)
 		check_parts(f, value, kind, path);
 }
 
-/* holder: the JSON path that ends before the property's name. */
-static void
-check_member(struct jsonfile *f, const struct jsonfile_field *field,
-	const json_t *object, const char *holder)
-{
-	json_t *value = json_object_get(object, field->name);
-	char *path;
+/* Called with each holder of a field that is there, and its JSON path. */
+typedef void
+found_holder(struct jsonfile *f, const struct jsonfile_field *field,
+	const json_t *holder, const char *path, void *data);
 
-	if (value == NULL && (field->flags & JSONFILE_REQUIRED) == 0)
+struct search {
+	const struct jsonfile_field *field;
+	found_holder *found;
+	void *data;
+};
+
+/* A JSON path and the name of a member of what is there. To be freed. */
+static char *
+join(struct jsonfile *f, const char *path, const char *name, size_t length)
+{
+	char *joined;
+
+	if (asprintf(&joined, "%s%s%.*s", path, path[0] == '\0' ? "" : ".",
+		    (int)length, name) == -1)
+		joined = NULL;
+	return jsonfile_checked(f, joined);
+}
+
+/* Find the holders. path is that of the value, rest what is still to go. */
+static void
+search( // NOLINT(misc-no-recursion)
+	struct jsonfile *f, const struct search *s, json_t *value,
+	const char *path, const char *rest)
+{
+	size_t length = strcspn(rest, ".");
+	char *next;
+
+	for (size_t i = 0; f->code == 0 && i < json_array_size(value); i++) {
+		if (asprintf(&next, "%s[%zu]", path, i) == -1)
+			next = NULL;
+		if (jsonfile_checked(f, next) != NULL)
+			search(f, s, json_array_get(value, i), next, rest);
+		free(next);
+	}
+	if (f->code != 0 || !json_is_object(value))
 		return;
-	if (asprintf(&path, "%s%s%s", holder, holder[0] == '\0' ? "" : ".",
-		    field->name) == -1)
-		path = NULL;
-	if (jsonfile_checked(f, path) != NULL)
-		check_value(f, value, field->kind, path);
-	free(path);
+	if (length == 0) {
+		s->found(f, s->field, value, path, s->data);
+		return;
+	}
+	next = join(f, path, rest, length);
+	if (next != NULL)
+		search(f, s, get_member(value, rest, length), next,
+			rest + length + (rest[length] == '.'));
+	free(next);
 }
 
 static void
-check_elements(struct jsonfile *f, const struct jsonfile_field *field,
-	const json_t *array)
+check_member(struct jsonfile *f, const struct jsonfile_field *field,
+	const json_t *holder, const char *path, void *data)
 {
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		char *holder;
+	json_t *value = json_object_get(holder, field->name);
+	char *whole;
 
-		if (asprintf(&holder, "%s[%zu]", field->holder, i) == -1)
-			holder = NULL;
-		if (jsonfile_checked(f, holder) != NULL)
-			check_member(
-				f, field, json_array_get(array, i), holder);
-		free(holder);
-	}
+	(void)data;
+	if (value == NULL && (field->flags & JSONFILE_REQUIRED) == 0)
+		return;
+	whole = join(f, path, field->name, strlen(field->name));
+	if (whole != NULL)
+		check_value(f, value, field->kind, whole);
+	free(whole);
 }
 
 void
@@ -368,15 +501,85 @@ jsonfile_check(
 	struct jsonfile *f, const struct jsonfile_field *fields, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		const json_t *holder = jsonfile_get(f, fields[i].holder);
+		struct search s = {&fields[i], check_member, NULL};
 
-		if (json_is_object(holder))
-			check_member(f, &fields[i], holder, fields[i].holder);
-		check_elements(f, &fields[i], holder);
+		search(f, &s, f->root, "", fields[i].holder);
+	}
+}
+
+bool
+jsonfile_asks(const json_t *value)
+{
+	if (json_is_string(value))
+		return json_string_length(value) > 0;
+	if (json_is_array(value))
+		return json_array_size(value) > 0;
+	if (json_is_number(value))
+		return json_number_value(value) != 0;
+	return json_is_true(value) || json_is_object(value);
+}
+
+static void
+list_member(struct jsonfile *f, const struct jsonfile_field *field,
+	const json_t *holder, const char *path, void *paths)
+{
+	char *whole = NULL;
+
+	if (!jsonfile_asks(json_object_get(holder, field->name)))
+		return;
+	whole = join(f, path, field->name, strlen(field->name));
+	if (whole != NULL)
+		jsonfile_append(f, paths,
+			f->prefix == NULL
+				? json_string(whole)
+				: json_sprintf("%s.%s", f->prefix, whole));
+	free(whole);
+}
+
+void
+jsonfile_asked(struct jsonfile *f, const struct jsonfile_field *fields,
+	size_t count, int flag, json_t *paths)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct search s = {&fields[i], list_member, paths};
+
+		if ((fields[i].flags & flag) != 0)
+			search(f, &s, f->root, "", fields[i].holder);
 	}
 }
 
 /* --- The values ---------------------------------------------------------- */
+
+long long
+jsonfile_integer(const json_t *value)
+{
+	if (json_is_real(value))
+		return LLONG_MAX;
+	return json_integer_value(value);
+}
+
+uint64_t
+jsonfile_unsigned(const json_t *value)
+{
+	double number = json_real_value(value);
+
+	if (number >= 0x1p64)
+		return UINT64_MAX;
+	if (json_is_real(value))
+		return (uint64_t)number;
+	return (uint64_t)json_integer_value(value);
+}
+
+void *
+jsonfile_room(struct jsonfile *f, const json_t *array, size_t size)
+{
+	size_t count = json_array_size(array);
+	void *room = calloc(count == 0 ? 1 : count, size);
+
+	if (room == NULL)
+		jsonfile_checked(f, NULL);
+	return room;
+}
 
 char *
 jsonfile_string(struct jsonfile *f, const json_t *value)

@@ -16,6 +16,7 @@
 #include "idmap.h"
 #include "ns.h"
 #include "report.h"
+#include "sealed.h"
 
 void
 need_proc(void)
@@ -82,6 +83,15 @@ try_user_namespace(int unused)
 }
 
 void
+need_user_namespace(void)
+{
+	if (try_in_child(try_user_namespace, 0) != 0)
+		report_cannot("no CAP_SYS_ADMIN, and no user namespace either"
+			      " (see the line above)",
+			"run it as root: sudo ./lessonNN");
+}
+
+void
 need_privilege(void)
 {
 	uid_t uid = geteuid();
@@ -89,10 +99,7 @@ need_privilege(void)
 
 	if (caps_have(CAP_SYS_ADMIN))
 		return;
-	if (try_in_child(try_user_namespace, 0) != 0)
-		report_cannot("no CAP_SYS_ADMIN, and no user namespace either"
-			      " (see the line above)",
-			"run it as root: sudo ./lessonNN");
+	need_user_namespace();
 	if (unshare(CLONE_NEWUSER) == -1)
 		die("unshare CLONE_NEWUSER");
 	idmap_root(NS_SELF, uid, gid);
@@ -185,10 +192,8 @@ need_mount_proc(void)
 char *
 need_bundle(void)
 {
-	char *program = realpath("/proc/self/exe", NULL), *path, *busybox;
+	char *program = sealed_program(), *path, *busybox;
 
-	if (program == NULL)
-		die("realpath /proc/self/exe");
 	*strrchr(program, '/') = '\0';
 	if (asprintf(&path, "%s/bundle", program) == -1 ||
 		asprintf(&busybox, "%s/rootfs/bin/busybox", path) == -1)

@@ -16,6 +16,10 @@ void need_proc(void);
  */
 void need_privilege(void);
 
+/* The right to make a user namespace, for who has no CAP_SYS_ADMIN: a child
+ * tries it, with its maps. */
+void need_user_namespace(void);
+
 /* New namespaces of these types (CLONE_NEW* flags): a child tries each. */
 void need_namespaces(int flags);
 

@@ -39,6 +39,12 @@ static const struct option_entry shared[] = {
 
 enum { MOST_OPTIONS = 32 };
 
+/* The options as they were given, with their arguments. */
+static struct given {
+	const char *name, *value;
+} * given;
+static int given_count;
+
 static void
 print_entries(const struct option_entry *entry)
 {
@@ -128,6 +134,60 @@ find_entry(const struct option_entry **entries, int count, int found)
 	return NULL;
 }
 
+static void
+take(const struct option_entry *entry)
+{
+	given = reallocarray(given, given_count + 1, sizeof(*given));
+	if (given == NULL)
+		die("malloc");
+	given[given_count++] = (struct given){entry->name, optarg};
+	if (entry->flag != NULL)
+		*entry->flag = true;
+	if (entry->value != NULL)
+		*entry->value = optarg;
+}
+
+const char **
+options_all(const char *name)
+{
+	const char **all = calloc(given_count + 1, sizeof(*all));
+	int count = 0;
+
+	if (all == NULL)
+		die("malloc");
+	for (int i = 0; i < given_count; i++)
+		if (strcmp(given[i].name, name) == 0)
+			all[count++] = given[i].value;
+	return all;
+}
+
+/* Read options up to the next operand, see getopt(3). */
+static void
+read_options(const struct lesson *lesson, int argc, char **argv)
+{
+	const struct option_entry *entries[MOST_OPTIONS];
+	struct option longs[MOST_OPTIONS + 1] = {{0}};
+	char letters[2 * MOST_OPTIONS + 2] = "";
+	int count, found;
+
+	/* Else getopt_long would take the options of a command for ours. */
+	if (!lesson->mixed)
+		strcpy(letters, "+");
+	count = append(lesson->own, entries, longs, letters, 0);
+	count = append(shared, entries, longs, letters, count);
+	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		const struct option_entry *entry =
+			find_entry(entries, count, found);
+
+		if (entry == NULL)
+			options_wrong(lesson,
+				"`%s`: no such option, or its argument is"
+				" missing or one too many",
+				argv[optind - 1]);
+		take(entry);
+	}
+}
+
 static bool
 want_color(const struct lesson *lesson)
 {
@@ -172,34 +232,18 @@ fill_standard_streams(void)
 int
 options_parse(const struct lesson *lesson, int argc, char **argv)
 {
-	const struct option_entry *entries[MOST_OPTIONS];
-	struct option longs[MOST_OPTIONS + 1] = {{0}};
-	char letters[2 * MOST_OPTIONS + 2] = "";
-	int count, found;
+	int verb;
 
 	fill_standard_streams();
 	opterr = 0;
-	/* Else getopt_long would take the options of a command for ours. */
-	if (!lesson->mixed)
-		strcpy(letters, "+");
 	/* For the width of characters; without the locale, all is ASCII. */
 	setlocale(LC_CTYPE, "");
-	count = append(lesson->own, entries, longs, letters, 0);
-	count = append(shared, entries, longs, letters, count);
-	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-		const struct option_entry *entry =
-			find_entry(entries, count, found);
-
-		if (entry == NULL)
-			options_wrong(lesson,
-				"`%s`: no such option, or its argument is"
-				" missing or one too many",
-				argv[optind - 1]);
-		if (entry->flag != NULL)
-			*entry->flag = true;
-		if (entry->value != NULL)
-			*entry->value = optarg;
-	}
+	read_options(lesson, argc, argv);
+	verb = optind++;
+	if (lesson->verb && verb < argc)
+		read_options(lesson, argc, argv);
+	else
+		optind = verb;
 	if (help)
 		print_help(lesson);
 	if (version)
@@ -215,7 +259,14 @@ options_parse(const struct lesson *lesson, int argc, char **argv)
 	/* Our caller may have made us ignore it; then waitpid(2) would fail. */
 	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
 		die("signal SIGCHLD");
-	return optind;
+	/* The operands follow each other: the verb is put before the rest. */
+	if (optind == verb)
+		return verb;
+	char *first = argv[verb];
+	for (int i = verb; i < optind - 1; i++)
+		argv[i] = argv[i + 1];
+	argv[optind - 1] = first;
+	return optind - 1;
 }
 
 pid_t

@@ -22,6 +22,7 @@ struct lesson {
 	int steps;	   /* of the demonstration */
 	const struct option_entry *own; /* its own options, or NULL */
 	bool mixed; /* options may stand behind operands: there is no command */
+	bool verb;  /* options may stand behind the first operand, a verb */
 };
 
 /* One option. The table ends with an entry whose long name is NULL. */
@@ -49,12 +50,17 @@ extern struct options options;
 
 /*
  * Read the command line. Options stand before the operands; reading stops at
- * the first operand, so a command keeps its own options.
+ * the first operand, so a command keeps its own options; see struct lesson for
+ * other ways.
  * --help and --version print and end the process with 0; an option that is
  * not known, or --step and --hold without a terminal, end it with 2.
  * Returns the index of the first operand in argv.
  */
 int options_parse(const struct lesson *lesson, int argc, char **argv);
+
+/* All arguments of an option that was given more than once, in their order. The
+ * array ends with NULL and is to be freed. Ends by die. */
+const char **options_all(const char *name);
 
 /* Wrong usage: print a message and where to find help; exit code 2. */
 void options_wrong(const struct lesson *lesson, const char *format, ...)

@@ -1,157 +1,334 @@
 #include "rootfs.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "cgroupfs.h"
 #include "die.h"
+#include "inside.h"
+#include "mountopts.h"
+#include "mounts.h"
+#include "nodes.h"
 
-/* Of linux/mount.h and linux/fcntl.h, which older C libraries do not have and
- * newer ones have in other headers. */
-enum {
-	TREE_CLONE = 1,
-	TREE_RECURSIVE = 0x8000,
-	TREE_CLOEXEC = O_CLOEXEC,
-	MOVE_FROM_FD = 4,
-	MOVE_TO_FD = 0x40
-};
-
-/* Open a directory without passing a symbolic link. */
-static int
-open_directory(int root, const char *name, unsigned resolve)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = resolve | RESOLVE_NO_SYMLINKS,
-	};
-	int fd = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
-
-	if (fd == -1)
-		die("openat2 %s", name);
-	return fd;
-}
+/* --- mounts --------------------------------------------------------------- */
 
 /*
  * Make the directory a mount, which pivot_root(2) wants, and return its root.
- * It is opened once, and all that follows goes through descriptors: its name
- * may come to mean another directory meanwhile.
+ * Its name may come to mean another directory meanwhile; the descriptor does
+ * not.
  */
 static int
 mount_rootfs(const char *rootfs)
 {
-	int directory = open_directory(AT_FDCWD, rootfs, 0);
-	int tree = (int)syscall(SYS_open_tree, directory, "",
-		AT_EMPTY_PATH | TREE_CLONE | TREE_RECURSIVE | TREE_CLOEXEC);
+	struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS,
+	};
+	int folder =
+		(int)syscall(SYS_openat2, AT_FDCWD, rootfs, &how, sizeof(how));
 
-	if (tree == -1)
-		die("open_tree %s", rootfs);
-	if (syscall(SYS_move_mount, tree, "", directory, "",
-		    MOVE_FROM_FD | MOVE_TO_FD) == -1)
-		die("move_mount %s", rootfs);
-	close(directory);
+	if (folder == -1)
+		die("openat2 %s", rootfs);
+	int tree = mounts_copy(folder, true, rootfs);
+	mounts_put(tree, folder, rootfs);
+	close(folder);
 	return tree;
 }
 
-/* A path that names what the descriptor names, for mount(2), which takes no
- * descriptor. The caller frees it. */
-static char *
-fd_path(int fd, const char *below)
+/* What a later mount has put on a path. */
+static void
+change_propagation(
+	int root, const struct bundle_mount *m, const struct mountopts *opts)
 {
-	char *path;
+	for (int i = 0; i < opts->propagation_count; i++) {
+		int fd = inside_open(root, m->destination, 0);
+		char *path = inside_fd_path(fd);
 
-	if (asprintf(&path, "/proc/self/fd/%d%s", fd, below) == -1)
-		die("malloc");
-	return path;
+		if (mount(NULL, path, NULL, opts->propagation[i], NULL) == -1)
+			die("mount propagation of %s", m->destination);
+		free(path);
+		close(fd);
+	}
 }
 
 static void
-mount_inside(int root, const char *name, const char *type, const char *data)
+bind(int root, const struct bundle_mount *m, const struct mountopts *opts)
 {
-	int fd = open_directory(root, name, RESOLVE_IN_ROOT);
-	char *path = fd_path(fd, "");
+	int source = open(m->source, O_PATH | O_CLOEXEC);
 
-	if (mount(type, path, type, MS_NOSUID, data) == -1)
-		die("mount %s on /%s of the container", type, name);
+	if (source == -1)
+		die("open %s for the mount %s", m->source, m->destination);
+	int tree = mounts_copy(source, (opts->flags & MS_REC) != 0, m->source);
+	int on = inside_make(root, m->destination, inside_is_folder(source));
+	mounts_put(tree, on, m->destination);
+	if (opts->changes)
+		mounts_change(tree, opts->flags & ~(unsigned long)MS_REC,
+			m->destination);
+	close(on);
+	close(tree);
+	close(source);
+}
+
+/* One file system for /proc and /sys each, and in its place: a link there
+ * could put it where somebody trusts it, or something else where it should be
+ * (CVE-2019-19921). */
+static void
+mount_kernel(
+	int root, const struct bundle_mount *m, const struct mountopts *opts)
+{
+	int on = inside_look(root, m->destination, RESOLVE_NO_SYMLINKS);
+
+	if (on == -1 && errno == ENOENT)
+		on = inside_make(root, m->destination, true);
+	if (on == -1 || !inside_is_folder(on))
+		die_plain(DIE_FAILED,
+			"mounts: %s: expected a real folder in the rootfs for"
+			" %s",
+			m->destination, m->type);
+	if (mounts_new(on, m->type, m->source, opts->flags, opts->data) == -1)
+		die("mount %s on %s of the container", m->type, m->destination);
+	close(on);
+}
+
+/* A tmpfs is filled before it becomes read-only: see rootfs_close. */
+static void
+mount_other(
+	int root, const struct bundle_mount *m, const struct mountopts *opts)
+{
+	int on = inside_make(root, m->destination, true);
+	unsigned long flags = opts->flags;
+
+	if (strcmp(m->type, "tmpfs") == 0)
+		flags &= ~(unsigned long)MS_RDONLY;
+	if (mounts_new(on, m->type, m->source == NULL ? m->type : m->source,
+		    flags, opts->data) == -1)
+		die("mount %s on %s of the container", m->type, m->destination);
+	close(on);
+}
+
+static void
+mount_one(int root, const struct bundle_mount *m, const struct bundle *bundle)
+{
+	struct mountopts opts = mountopts_read(m->options);
+	const char *type = m->type == NULL ? "" : m->type;
+
+	if ((opts.flags & MS_BIND) != 0)
+		bind(root, m, &opts);
+	else if (strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0)
+		mount_kernel(root, m, &opts);
+	else if (strcmp(type, "cgroup") == 0 || strcmp(type, "cgroup2") == 0)
+		cgroupfs_mount(root, m, opts.flags,
+			(bundle->namespaces & CLONE_NEWCGROUP) != 0);
+	else
+		mount_other(root, m, &opts);
+	change_propagation(root, m, &opts);
+	if ((opts.all_set | opts.all_clear) != 0) {
+		int fd = inside_open(root, m->destination, 0);
+
+		mounts_set(
+			fd, true, opts.all_set, opts.all_clear, m->destination);
+		close(fd);
+	}
+	free(opts.data);
+}
+
+/* --- /proc: settings, and what is not for the container ------------------- */
+
+/* Through a /proc that is one: its root has inode 1. A link, or something
+ * mounted there, would send the value elsewhere (CVE-2025-52881). */
+static void
+write_sysctl(int root, const struct bundle_pair *sysctl)
+{
+	struct open_how how = {
+		.flags = O_WRONLY | O_CLOEXEC,
+		.resolve =
+			RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+	};
+	int proc = inside_open(root, "/proc", RESOLVE_NO_SYMLINKS);
+	struct statfs st;
+	char *path;
+
+	if (fstatfs(proc, &st) == -1)
+		die("fstatfs /proc of the container");
+	if (st.f_type != PROC_SUPER_MAGIC)
+		die_plain(DIE_FAILED,
+			"linux.sysctl: /proc of the container is none");
+	if (asprintf(&path, "sys/%s", sysctl->name) == -1)
+		die("malloc");
+	for (char *dot = path; (dot = strchr(dot, '.')) != NULL;)
+		*dot = '/';
+	int fd = (int)syscall(SYS_openat2, proc, path, &how, sizeof(how));
+	if (fd == -1)
+		die("openat2 /proc/%s of the container", path);
+	size_t length = strlen(sysctl->value);
+	if (write(fd, sysctl->value, length) != (ssize_t)length)
+		die("write /proc/%s of the container", path);
+	close(fd);
+	close(proc);
 	free(path);
+}
+
+/* A mount of the path on itself can be read-only where the other is not. */
+static void
+protect(int root, const char *path)
+{
+	int fd = inside_look(root, path, 0);
+
+	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
+		return;
+	if (fd == -1)
+		die("openat2 %s in the container", path);
+	int tree = mounts_copy(fd, true, path);
+	mounts_put(tree, fd, path);
+	mounts_readonly(tree, path);
+	close(tree);
 	close(fd);
 }
 
+/* A folder is hidden by an empty one, a file by /dev/null. Which must be just
+ * that: in its place, any file would show through (CVE-2025-31133). */
 static void
-bind_device(const char *device, const char *path)
+mask(int root, const char *path)
 {
-	int file = open(path,
-		O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666);
+	int fd = inside_look(root, path, 0);
 
-	if (file == -1)
-		die("open %s in the container", device);
-	close(file);
-	if (mount(device, path, NULL, MS_BIND, NULL) == -1)
-		die("mount %s", device);
-}
+	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
+		return;
+	if (fd == -1)
+		die("openat2 %s in the container", path);
+	if (inside_is_folder(fd)) {
+		if (mounts_new(fd, "tmpfs", "tmpfs", MS_RDONLY, NULL) == -1)
+			die("mount tmpfs on %s of the container", path);
+	} else {
+		int null = inside_open(root, "/dev/null", RESOLVE_NO_SYMLINKS);
 
-/* A user namespace may not make device nodes, but it may bind the host's. */
-static void
-bind_devices(int root)
-{
-	static const char *const devices[] = {
-		"/full", "/null", "/random", "/tty", "/urandom", "/zero"};
-	int fd = open_directory(root, "dev", RESOLVE_IN_ROOT);
-
-	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
-		char *path = fd_path(fd, devices[i]), *device;
-
-		if (asprintf(&device, "/dev%s", devices[i]) == -1)
-			die("malloc");
-		if (access(device, F_OK) == 0)
-			bind_device(device, path);
-		free(device);
-		free(path);
+		nodes_check(null, "/dev/null", S_IFCHR, makedev(1, 3));
+		int tree = mounts_copy(null, false, "/dev/null");
+		mounts_put(tree, fd, path);
+		close(tree);
+		close(null);
 	}
 	close(fd);
 }
 
-/* The flags that the mount has must be given again: a user namespace may not
- * clear those that it has inherited (mount_namespaces(7)). */
-static void
-make_readonly(void)
-{
-	struct statvfs st;
+/* --- all together --------------------------------------------------------- */
 
-	if (statvfs("/", &st) == -1)
-		die("statvfs /");
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | st.f_flag,
-		    NULL) == -1)
-		die("mount / read-only");
+int
+rootfs_build(const struct bundle *bundle)
+{
+	mode_t old = umask(0);
+	unsigned long propagation = bundle->propagation;
+
+	/* Where systemd runs, / is shared: without this, all that follows
+	 * would happen on the host, too. A slave still gets what the host
+	 * mounts later. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == -1)
+		die("mount / as a slave");
+	if ((propagation & (MS_PRIVATE | MS_UNBINDABLE)) != 0 &&
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
+		die("mount / private");
+	int root = mount_rootfs(bundle->rootfs);
+	for (size_t i = 0; i < bundle->mount_count; i++)
+		mount_one(root, &bundle->mounts[i], bundle);
+	nodes_make(root, bundle);
+	for (size_t i = 0; i < bundle->sysctl_count; i++)
+		write_sysctl(root, &bundle->sysctls[i]);
+	for (char **path = bundle->readonly_paths; *path != NULL; path++)
+		protect(root, *path);
+	for (char **path = bundle->masked_paths; *path != NULL; path++)
+		mask(root, *path);
+	umask(old);
+	return root;
+}
+
+/* The old root is put on top of the new one, and taken off again. */
+static void
+pivot(int root)
+{
+	if (fchdir(root) == -1)
+		die("fchdir to the rootfs");
+	close(root);
+	if (syscall(SYS_pivot_root, ".", ".") == -1)
+		die("pivot_root");
+	if (umount2(".", MNT_DETACH) == -1)
+		die("umount2 the old root");
+	if (chdir("/") == -1)
+		die("chdir /");
+}
+
+void
+rootfs_pivot(int root, const struct bundle *bundle)
+{
+	pivot(root);
+	if (bundle->propagation != 0 &&
+		mount(NULL, "/", NULL, bundle->propagation, NULL) == -1)
+		die("mount / with linux.rootfsPropagation");
+}
+
+void
+rootfs_close(const struct bundle *bundle)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root == -1)
+		die("open /");
+	for (size_t i = 0; i < bundle->mount_count; i++) {
+		const struct bundle_mount *m = &bundle->mounts[i];
+		struct mountopts opts = mountopts_read(m->options);
+
+		if (m->type != NULL && strcmp(m->type, "tmpfs") == 0 &&
+			(opts.flags & (MS_RDONLY | MS_BIND)) == MS_RDONLY) {
+			int fd = inside_open(root, m->destination, 0);
+
+			mounts_readonly(fd, m->destination);
+			close(fd);
+		}
+		free(opts.data);
+	}
+	/* The command is to start there, so it is made, as runc does. */
+	if (bundle->process.cwd != NULL)
+		close(inside_make(root, bundle->process.cwd, true));
+	if (bundle->readonly)
+		mounts_readonly(root, "/");
+	close(root);
 }
 
 void
 rootfs_enter(const char *rootfs, bool readonly)
 {
-	/* Where systemd runs, / is shared: without this, all that follows
-	 * would happen on the host, too. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
-		die("mount / private");
-	int root = mount_rootfs(rootfs);
-	mount_inside(root, "proc", "proc", NULL);
-	mount_inside(root, "dev", "tmpfs", "mode=755,size=65536k");
-	bind_devices(root);
+	char *none[] = {NULL},
+	     *dev[] = {"nosuid", "mode=755", "size=65536k", NULL};
+	struct bundle_mount mounts[] = {
+		{.destination = "/proc",
+			.type = "proc",
+			.source = "proc",
+			.options = none},
+		{.destination = "/dev",
+			.type = "tmpfs",
+			.source = "tmpfs",
+			.options = dev},
+	};
+	struct bundle bundle = {.rootfs = (char *)rootfs,
+		.readonly = readonly,
+		.mounts = mounts,
+		.mount_count = 2,
+		.propagation = MS_PRIVATE | MS_REC,
+		.masked_paths = none,
+		.readonly_paths = none};
+	int root = rootfs_build(&bundle);
 
-	/* The old root is put on top of the new one, and taken off again. */
-	if (fchdir(root) == -1)
-		die("fchdir %s", rootfs);
-	close(root);
-	if (syscall(SYS_pivot_root, ".", ".") == -1)
-		die("pivot_root %s", rootfs);
-	if (umount2(".", MNT_DETACH) == -1)
-		die("umount2 the old root");
-	if (chdir("/") == -1)
-		die("chdir /");
-	if (readonly)
-		make_readonly();
+	rootfs_pivot(root, &bundle);
+	rootfs_close(&bundle);
 }

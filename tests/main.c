@@ -30,6 +30,12 @@ main(void)
 	srunner_add_suite(runner, suite_watch());
 	srunner_add_suite(runner, suite_scan());
 	srunner_add_suite(runner, suite_listing());
+	srunner_add_suite(runner, suite_cgroup());
+	srunner_add_suite(runner, suite_terminal());
+	srunner_add_suite(runner, suite_state());
+	srunner_add_suite(runner, suite_exec());
+	srunner_add_suite(runner, suite_share());
+	srunner_add_suite(runner, suite_agree());
 	srunner_add_suite(runner, suite_faults());
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);

@@ -76,6 +76,24 @@ can_make_cgroup(void)
 	return made;
 }
 
+static bool
+python_has(const char *module)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		char *statement;
+
+		if (dup2(null, 2) == -1 ||
+			asprintf(&statement, "import %s", module) == -1)
+			_exit(1);
+		execlp("python3", "python3", "-c", statement, (char *)NULL);
+		_exit(1);
+	}
+	return pid > 0 && child_wait(pid) == 0;
+}
+
 /* Needs that REQUIRE names and that are missing. */
 static int missing;
 
@@ -94,6 +112,10 @@ support_have(const char *need, const char *test)
 		have = root || can_make_user_namespace();
 	else if (strcmp(need, "cgroup") == 0)
 		have = can_make_cgroup();
+	else if (strcmp(need, "schema") == 0)
+		have = access(SUPPORT_SCHEMA "/state-schema.json", R_OK) == 0;
+	else if (strcmp(need, "jsonschema") == 0)
+		have = python_has(need);
 	else
 		have = in_path(need);
 	if (have)

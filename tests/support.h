@@ -21,7 +21,18 @@ Suite *suite_documents(void);
 Suite *suite_scan(void);
 Suite *suite_listing(void);
 Suite *suite_watch(void);
+Suite *suite_cgroup(void);
+Suite *suite_terminal(void);
+Suite *suite_state(void);
+Suite *suite_exec(void);
+Suite *suite_share(void);
+Suite *suite_agree(void);
 Suite *suite_faults(void);
+
+/* Where Debian has the JSON schemas of the OCI runtime specification. */
+#define SUPPORT_SCHEMA                                     \
+	"/usr/share/gocode/src/github.com/opencontainers/" \
+	"runtime-spec/schema"
 
 /*
  * Does the machine have what a test needs: "root" (uid 0 with CAP_SYS_ADMIN),

@@ -9,19 +9,33 @@
 #include <ftw.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bundle.h"
+#include "spec.h"
 #include "support.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Seconds for a test; the limit of config.json; who may read nothing. */
 enum { SECONDS = 60, MAX_FILE = 1 << 20, NOBODY = 65534 };
+
+/* Where Debian has the JSON schema of the specification, and the module that
+ * reads it. */
+#define SCHEMAS "/usr/share/gocode/src/github.com/opencontainers/specs/schema"
+#define VALIDATOR "/usr/lib/python3/dist-packages/jsonschema"
+
+/* What a new user namespace needs. */
+#define ONE_MAPPING                                                            \
+	"\"uidMappings\": [{\"containerID\": 0, \"hostID\": 0, \"size\": 1}]," \
+	"\"gidMappings\": [{\"containerID\": 0, \"hostID\": 0, \"size\": 1}],"
 
 /* The text of the project's config.json, the folder that all tests work in,
  * and a bundle of each test's own. */
@@ -50,6 +64,19 @@ write_config(const char *text, size_t size)
 	ck_assert_int_eq(fclose(file), 0);
 }
 
+static char *
+read_file(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = NULL;
+	size_t size = 0;
+
+	ck_assert_msg(file != NULL, "run me from the top of the project");
+	ck_assert_int_ne(getdelim(&text, &size, '\0', file), -1);
+	ck_assert_int_eq(fclose(file), 0);
+	return text;
+}
+
 static int
 remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -65,13 +92,9 @@ static void
 set_up_case(void)
 {
 	const char *tmp = getenv("TMPDIR");
-	FILE *file = fopen("bundle/config.json", "re");
 	char *made = path_in(tmp == NULL ? "/tmp" : tmp, "bundle.XXXXXX");
-	size_t size = 0;
 
-	ck_assert_msg(file != NULL, "run me from the top of the project");
-	ck_assert_int_ne(getdelim(&original, &size, '\0', file), -1);
-	ck_assert_int_eq(fclose(file), 0);
+	original = read_file("bundle/config.json");
 	ck_assert_ptr_nonnull(mkdtemp(made));
 	/* The paths of a bundle pass no link, so those expected must not. */
 	top = realpath(made, NULL);
@@ -126,7 +149,7 @@ load(struct bundle *b)
 			*c >= ' ' && *c <= '~', "not to be printed: %s", error);
 	/* It holds nothing. */
 	ck_assert_ptr_null(b->dir);
-	ck_assert_ptr_null(b->args);
+	ck_assert_ptr_null(b->process.args);
 	ck_assert_ptr_null(b->unapplied);
 	return error;
 }
@@ -160,7 +183,7 @@ replace(const char *from, const char *to)
 {
 	char *at = strstr(original, from), *text;
 
-	ck_assert_msg(at != NULL, "not in bundle/config.json: %s", from);
+	ck_assert_msg(at != NULL, "not in the original: %s", from);
 	*at = '\0';
 	ck_assert_int_ne(
 		asprintf(&text, "%s%s%s", original, to, at + strlen(from)), -1);
@@ -199,15 +222,15 @@ START_TEST(original_is_read)
 	ck_assert_str_eq(b.dir, dir);
 	ck_assert_str_eq(b.rootfs, rootfs);
 	ck_assert(b.readonly);
-	ck_assert(b.terminal);
-	ck_assert_str_eq(b.args[0], "sh");
-	ck_assert_ptr_null(b.args[1]);
-	ck_assert_str_eq(b.env[0],
+	ck_assert(b.process.terminal);
+	ck_assert_str_eq(b.process.args[0], "sh");
+	ck_assert_ptr_null(b.process.args[1]);
+	ck_assert_str_eq(b.process.env[0],
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
 		"/bin");
-	ck_assert_str_eq(b.env[1], "TERM=xterm");
-	ck_assert_ptr_null(b.env[2]);
-	ck_assert_str_eq(b.cwd, "/");
+	ck_assert_str_eq(b.process.env[1], "TERM=xterm");
+	ck_assert_ptr_null(b.process.env[2]);
+	ck_assert_str_eq(b.process.cwd, "/");
 	ck_assert_str_eq(b.hostname, "nslessons");
 	ck_assert_int_eq(b.namespaces, CLONE_NEWPID | CLONE_NEWNET |
 					       CLONE_NEWIPC | CLONE_NEWUTS |
@@ -248,7 +271,7 @@ static const struct {
 	{"\"uid\": 0", "\"uid\": -1", ": process.user.uid: found -1, expected"},
 	{"\"uid\": 0", "\"uid\": 4294967296",
 		": process.user.uid: found 4294967296, expected a whole"
-		" number from 0 to 4294967295"},
+		" number from 0 to 4294967294"},
 	{"\"uid\": 0", "\"uid\": 0.5", ": process.user.uid: found 0.5"},
 	{"\"uid\": 0", "\"uid\": 0.0", ": process.user.uid: found 0.0"},
 	{"\"uid\": 0", "\"uid\": \"root\"", ": process.user.uid: found the"},
@@ -444,27 +467,31 @@ static const struct {
 	{"\"cwd\"", "\"oomScoreAdj\": -1, \"cwd\"", "process.oomScoreAdj"},
 	{"\"linux\"", "\"hooks\": {}, \"linux\"", "hooks"},
 	{"\"linux\"", "\"domainname\": \"d\", \"linux\"", "domainname"},
-	{"\"namespaces\"", "\"seccomp\": {}, \"namespaces\"", "linux.seccomp"},
+	{"\"namespaces\"",
+		"\"seccomp\": {\"defaultAction\": \"a\"}, \"namespaces\"",
+		"linux.seccomp"},
 	{"\"namespaces\"", "\"sysctl\": {}, \"namespaces\"", "linux.sysctl"},
 	{"\"namespaces\"", "\"mountLabel\": \"m\", \"namespaces\"",
 		"linux.mountLabel"},
-	{"\"namespaces\"", "\"gidMappings\": [{}], \"namespaces\"",
+	{"\"namespaces\": [",
+		ONE_MAPPING "\"namespaces\": [{\"type\": \"user\"},",
 		"linux.gidMappings"},
-	{"\"namespaces\"", "\"devices\": [{}], \"namespaces\"",
+	{"\"namespaces\"",
+		"\"devices\": [{\"type\": \"p\", \"path\": \"/f\"}],"
+		" \"namespaces\"",
 		"linux.devices"},
 	{"\"namespaces\"", "\"personality\": {}, \"namespaces\"",
 		"linux.personality"},
-	{"\"namespaces\"", "\"rootfsPropagation\": \"p\", \"namespaces\"",
+	{"\"namespaces\"", "\"rootfsPropagation\": \"shared\", \"namespaces\"",
 		"linux.rootfsPropagation"},
-	{"\"cwd\"", "\"scheduler\": {}, \"cwd\"", "process.scheduler"},
+	{"\"cwd\"", "\"scheduler\": {\"policy\": \"\"}, \"cwd\"",
+		"process.scheduler"},
 	{"\"network\"", "\"network\", \"path\": \"/proc/1/ns/net\"",
 		"linux.namespaces[1].path"},
 	{"\"destination\": \"/proc\"", "\"destination\": \"/proc2\"",
 		"mounts[0] \"/proc2\""},
-	{"\"type\": \"proc\"", "\"type\": \"bind\"", "mounts[0] \"/proc\""},
 	{"\"type\": \"proc\"", "\"options\": [\"nosuid\"], \"type\": \"proc\"",
 		"mounts[0] \"/proc\""},
-	{"\"type\": \"proc\",", "", "mounts[0] \"/proc\""},
 	{"\"strictatime\"", "\"noexec\"", "mounts[1] \"/dev\""},
 };
 
@@ -492,45 +519,953 @@ START_TEST(nothing_asked_is_not_listed)
 		"  \"noNewPrivileges\": false, \"apparmorProfile\": \"\","
 		"  \"rlimits\": [], \"user\": {\"uid\": 0, \"gid\": 0}},"
 		" \"linux\": {\"maskedPaths\": [], \"namespaces\":"
-		"  [{\"type\": \"pid\", \"path\": \"\"}]}}";
+		"  [{\"type\": \"mount\"}, {\"type\": \"pid\", \"path\": \"\"}]}}";
 
 	write_config(text, strlen(text));
 	error = load(&b);
 	ck_assert_msg(error == NULL, "refused: %s", error);
 	ck_assert_ptr_null(b.unapplied[0]);
-	ck_assert_ptr_null(b.env[0]);
+	ck_assert_ptr_null(b.process.env[0]);
 	ck_assert_ptr_null(b.hostname);
 	ck_assert(!b.readonly);
-	ck_assert(!b.terminal);
-	ck_assert_int_eq(b.namespaces, CLONE_NEWPID);
+	ck_assert(!b.process.terminal);
+	ck_assert_int_eq(b.namespaces, CLONE_NEWPID | CLONE_NEWNS);
+	ck_assert_ptr_null(b.unsupported[0]);
 	bundle_free(&b);
 }
 END_TEST
 
+/* The types in the order of ns_types, two tests for each. */
 START_TEST(namespace_is_made_or_joined)
 {
-	static const char *const types[] = {"pid", "network", "mount", "ipc",
-		"uts", "user", "cgroup", "time"};
-	static const int flags[] = {CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWNS,
-		CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWUSER, CLONE_NEWCGROUP,
-		CLONE_NEWTIME};
+	static const char *const types[] = {"cgroup", "ipc", "mount", "network",
+		"pid", "time", "user", "uts"};
+	const int flag = ns_types[_i / 2].flag, others = CLONE_NEWNS & ~flag;
 	const bool join = _i % 2 == 1;
 	struct bundle b;
 	char *text, *error;
 	int size = asprintf(&text,
 		"{\"ociVersion\": \"1.0.2\", \"root\": {\"path\": \"rootfs\"},"
 		" \"process\": {\"args\": [\"a\"], \"cwd\": \"/\"}, \"linux\":"
-		"  {\"namespaces\": [{\"type\": \"%s\"%s}]}}",
-		types[_i / 2], join ? ", \"path\": \"/n\"" : "");
+		"  {%s \"namespaces\": [{\"type\": \"%s\"%s}%s]}}",
+		flag == CLONE_NEWUSER && !join ? ONE_MAPPING : "",
+		types[_i / 2], join ? ", \"path\": \"/n\"" : "",
+		others == 0 ? "" : ", {\"type\": \"mount\"}");
 
 	ck_assert_int_ne(size, -1);
 	write_config(text, (size_t)size);
 	free(text);
 	error = load(&b);
 	ck_assert_msg(error == NULL, "refused: %s", error);
-	ck_assert_int_eq(b.namespaces, join ? 0 : flags[_i / 2]);
+	ck_assert_int_eq(b.namespaces, others | (join ? 0 : flag));
+	for (int i = 0; i < NS_TYPES; i++)
+		ck_assert_pstr_eq(
+			b.joined[i], join && i == _i / 2 ? "/n" : NULL);
 	ck_assert(is_listed(b.unapplied, "linux.namespaces[0].path") == join);
 	bundle_free(&b);
+}
+END_TEST
+
+/* --- Every property ------------------------------------------------------ */
+
+/* tests/everything.json: each property that the specification knows is in it,
+ * with a value that is allowed. */
+static json_t *
+read_everything(void)
+{
+	json_error_t e;
+	json_t *all = json_load_file("tests/everything.json", 0, &e);
+
+	ck_assert_msg(all != NULL, "%d: %s", e.line, e.text);
+	return all;
+}
+
+static void
+write_json(const json_t *value)
+{
+	char *text = json_dumps(value, 0);
+
+	ck_assert_ptr_nonnull(text);
+	write_config(text, strlen(text));
+	free(text);
+}
+
+START_TEST(everything_is_read)
+{
+	json_t *all = read_everything();
+	struct bundle b;
+	char *error, *data = path_in(dir, "data");
+
+	write_json(all);
+	error = load(&b);
+	ck_assert_msg(error == NULL, "refused: %s", error);
+	ck_assert(json_equal(b.config, all));
+	ck_assert_str_eq(b.hostname, "host");
+	ck_assert_str_eq(b.domainname, "domain");
+	ck_assert_uint_eq(b.mount_count, 3);
+	ck_assert_str_eq(b.mounts[0].destination, "/proc");
+	ck_assert_str_eq(b.mounts[0].type, "proc");
+	ck_assert_str_eq(b.mounts[0].source, "proc");
+	ck_assert_ptr_null(b.mounts[0].options[0]);
+	ck_assert_str_eq(b.mounts[1].source, data);
+	ck_assert_str_eq(b.mounts[1].options[1], "ro");
+	ck_assert_ptr_null(b.mounts[1].options[3]);
+	ck_assert_str_eq(b.mounts[2].source, "/cpuinfo");
+	ck_assert_int_eq(b.namespaces, CLONE_NEWNET | CLONE_NEWNS |
+					       CLONE_NEWIPC | CLONE_NEWUTS |
+					       CLONE_NEWUSER | CLONE_NEWTIME);
+	ck_assert_str_eq(b.joined[ns_type_of(CLONE_NEWPID)], "/proc/1/ns/pid");
+	ck_assert_uint_eq(b.uid_map_count, 2);
+	ck_assert_uint_eq(b.uid_map[1].inside, 1);
+	ck_assert_uint_eq(b.uid_map[1].outside, 100000);
+	ck_assert_uint_eq(b.uid_map[1].count, 65536);
+	ck_assert_uint_eq(b.gid_map_count, 1);
+	ck_assert_uint_eq(b.gid_map[0].outside, 1001);
+	ck_assert(b.monotonic.given && b.boottime.given);
+	ck_assert_int_eq(b.monotonic.secs, 86400);
+	ck_assert_uint_eq(b.monotonic.nanosecs, 999999999);
+	ck_assert_int_eq(b.boottime.secs, -5);
+	ck_assert_uint_eq(b.device_count, 2);
+	ck_assert_int_eq(b.devices[0].type, 'c');
+	ck_assert_str_eq(b.devices[0].path, "/dev/fuse");
+	ck_assert_uint_eq(b.devices[0].major, 10);
+	ck_assert_uint_eq(b.devices[0].minor, 229);
+	ck_assert_uint_eq(b.devices[0].mode, 0660);
+	ck_assert_uint_eq(b.devices[0].uid, 1);
+	ck_assert_uint_eq(b.devices[0].gid, 2);
+	ck_assert_int_eq(b.devices[1].type, 'p');
+	ck_assert_uint_eq(b.devices[1].mode, 0666);
+	ck_assert_str_eq(b.cgroups_path, "/a/b");
+	ck_assert_uint_eq(b.sysctl_count, 3);
+	ck_assert_str_eq(b.sysctls[0].name, "net.ipv4.ip_forward");
+	ck_assert_str_eq(b.sysctls[0].value, "1");
+	ck_assert_str_eq(b.sysctls[1].name, "net.ipv4.conf.eth0/1.forwarding");
+	ck_assert_uint_eq(b.propagation, MS_SLAVE | MS_REC);
+	ck_assert_str_eq(b.masked_paths[0], "/proc/kcore");
+	ck_assert_str_eq(b.readonly_paths[1], "/proc/bus");
+	ck_assert_uint_eq(b.hook_count[BUNDLE_PRESTART], 2);
+	ck_assert_str_eq(b.hooks[BUNDLE_PRESTART][0].args[1], "b");
+	ck_assert_str_eq(b.hooks[BUNDLE_PRESTART][0].env[0], "A=1");
+	ck_assert_int_eq(b.hooks[BUNDLE_PRESTART][0].timeout.value, 3);
+	ck_assert_str_eq(b.hooks[BUNDLE_PRESTART][1].args[0], "/bin/b");
+	ck_assert_ptr_null(b.hooks[BUNDLE_PRESTART][1].args[1]);
+	ck_assert(!b.hooks[BUNDLE_PRESTART][1].timeout.given);
+	for (int kind = BUNDLE_CREATE_RUNTIME; kind < BUNDLE_HOOKS; kind++) {
+		ck_assert_uint_eq(b.hook_count[kind], 1);
+		ck_assert_int_eq(b.hooks[kind][0].path[1], '0' + kind);
+	}
+	ck_assert_str_eq(json_string_value(
+				 json_object_get(b.annotations, "org.example")),
+		"1");
+	bundle_free(&b);
+	json_decref(all);
+	free(data);
+}
+END_TEST
+
+START_TEST(every_resource_is_read)
+{
+	json_t *all = read_everything();
+	struct bundle_resources *r;
+	struct bundle b;
+	char *error;
+
+	write_json(all);
+	json_decref(all);
+	error = load(&b);
+	ck_assert_msg(error == NULL, "refused: %s", error);
+	r = &b.resources;
+	ck_assert_int_eq(r->memory_limit.value, 1000000);
+	ck_assert_int_eq(r->memory_reservation.value, -1);
+	ck_assert_int_eq(r->memory_swap.value, 2000000);
+	ck_assert(r->memory_limit.given && r->memory_reservation.given);
+	ck_assert_int_eq(r->cpu_shares.value, 512);
+	ck_assert_int_eq(r->cpu_quota.value, -1);
+	ck_assert_int_eq(r->cpu_period.value, 100000);
+	ck_assert_str_eq(r->cpus, "0-3,7");
+	ck_assert_str_eq(r->mems, "0");
+	ck_assert_int_eq(r->pids_limit.value, 32);
+	ck_assert_uint_eq(r->device_count, 2);
+	ck_assert(!r->devices[0].allow && r->devices[1].allow);
+	ck_assert_int_eq(r->devices[0].type, 'a');
+	ck_assert(!r->devices[0].major.given && !r->devices[0].minor.given);
+	ck_assert(r->devices[0].read && r->devices[0].write);
+	ck_assert(r->devices[0].make);
+	ck_assert_int_eq(r->devices[1].type, 'c');
+	ck_assert(r->devices[1].major.given && !r->devices[1].minor.given);
+	ck_assert_int_eq(r->devices[1].major.value, 10);
+	ck_assert(r->devices[1].read && !r->devices[1].write);
+	ck_assert(!r->devices[1].make);
+	ck_assert_str_eq(
+		json_string_value(json_object_get(r->unified, "memory.high")),
+		"1000");
+	bundle_free(&b);
+}
+END_TEST
+
+static void
+ck_process(const struct bundle_process *p)
+{
+	const uint64_t kill = UINT64_C(1) << CAP_KILL;
+	const uint64_t chown = UINT64_C(1) << CAP_CHOWN;
+
+	ck_assert(p->terminal && p->no_new_privileges);
+	ck_assert_uint_eq(p->rows, 24);
+	ck_assert_uint_eq(p->columns, 80);
+	ck_assert_str_eq(p->args[2], "id");
+	ck_assert_ptr_null(p->args[3]);
+	ck_assert_str_eq(p->env[1], "EMPTY=");
+	ck_assert_ptr_null(p->env[2]);
+	ck_assert_str_eq(p->cwd, "/tmp");
+	ck_assert_uint_eq(p->uid, 1);
+	ck_assert_uint_eq(p->gid, 2);
+	ck_assert_uint_eq(p->gid_count, 2);
+	ck_assert_uint_eq(p->gids[1], 4294967294U);
+	ck_assert(p->umask.given);
+	ck_assert_int_eq(p->umask.value, 022);
+	ck_assert(p->caps.given);
+	ck_assert_uint_eq(p->caps.bounding, kill | chown);
+	ck_assert_uint_eq(p->caps.effective, kill);
+	ck_assert_uint_eq(p->caps.inheritable, chown);
+	ck_assert_uint_eq(p->caps.permitted, kill | UINT64_C(1) << 40);
+	ck_assert_uint_eq(p->caps.ambient, chown);
+	ck_assert_uint_eq(p->rlimit_count, 2);
+	ck_assert_int_eq(p->rlimits[0].resource, RLIMIT_NOFILE);
+	ck_assert_str_eq(p->rlimits[0].name, "RLIMIT_NOFILE");
+	ck_assert_uint_eq(p->rlimits[0].limit.rlim_cur, 1024);
+	ck_assert_uint_eq(p->rlimits[0].limit.rlim_max, 4096);
+	ck_assert_int_eq(p->rlimits[1].resource, RLIMIT_CORE);
+	ck_assert(p->oom_score_adj.given);
+	ck_assert_int_eq(p->oom_score_adj.value, -500);
+}
+
+/* From config.json, from a file of its own, and from a value. */
+START_TEST(every_part_of_the_process_is_read)
+{
+	static const char *const names[] = {"apparmorProfile", "selinuxLabel",
+		"scheduler", "ioPriority", "execCPUAffinity"};
+	json_t *all = read_everything();
+	json_t *value = json_object_get(all, "process");
+	struct bundle_process process;
+	struct bundle b;
+	char *error;
+
+	write_json(all);
+	error = load(&b);
+	ck_assert_msg(error == NULL, "refused: %s", error);
+	ck_process(&b.process);
+	ck_assert_str_eq(b.process.unsupported[0], "process.apparmorProfile");
+	bundle_free(&b);
+	write_json(value);
+	ck_assert_int_eq(bundle_load_process(&process, config, &error), 0);
+	ck_process(&process);
+	for (size_t i = 0; i < COUNT(names); i++)
+		ck_assert_str_eq(process.unsupported[i], names[i]);
+	ck_assert_ptr_null(process.unsupported[COUNT(names)]);
+	bundle_process_free(&process);
+	ck_assert_int_eq(bundle_read_process(&process, value, "x", &error), 0);
+	ck_process(&process);
+	bundle_process_free(&process);
+	json_decref(all);
+}
+END_TEST
+
+/* What each property of tests/everything.json that is not done is called. */
+static const char *const unsupported[] = {
+	"mounts[1].options[2] \"ridmap\"",
+	"mounts[1].uidMappings",
+	"mounts[1].gidMappings",
+	"process.apparmorProfile",
+	"process.selinuxLabel",
+	"process.scheduler",
+	"process.ioPriority",
+	"process.execCPUAffinity",
+	"linux.seccomp",
+	"linux.mountLabel",
+	"linux.intelRdt",
+	"linux.personality",
+	"linux.netDevices",
+	"linux.memoryPolicy",
+	"linux.resources.memory.swappiness",
+	"linux.resources.memory.kernel",
+	"linux.resources.memory.kernelTCP",
+	"linux.resources.memory.disableOOMKiller",
+	"linux.resources.memory.useHierarchy",
+	"linux.resources.memory.checkBeforeUpdate",
+	"linux.resources.cpu.burst",
+	"linux.resources.cpu.realtimeRuntime",
+	"linux.resources.cpu.realtimePeriod",
+	"linux.resources.cpu.idle",
+	"linux.resources.blockIO.weight",
+	"linux.resources.blockIO.leafWeight",
+	"linux.resources.blockIO.weightDevice",
+	"linux.resources.blockIO.throttleReadBpsDevice",
+	"linux.resources.blockIO.throttleWriteBpsDevice",
+	"linux.resources.blockIO.throttleReadIOPSDevice",
+	"linux.resources.blockIO.throttleWriteIOPSDevice",
+	"linux.resources.hugepageLimits",
+	"linux.resources.network.classID",
+	"linux.resources.network.priorities",
+	"linux.resources.rdma",
+};
+
+START_TEST(what_is_not_done_is_listed)
+{
+	json_t *all = read_everything();
+	struct bundle b;
+	size_t count = 0;
+	char *error;
+
+	write_json(all);
+	json_decref(all);
+	error = load(&b);
+	ck_assert_msg(error == NULL, "refused: %s", error);
+	for (size_t i = 0; i < COUNT(unsupported); i++)
+		ck_assert_msg(is_listed(b.unsupported, unsupported[i]),
+			"not listed: %s", unsupported[i]);
+	while (b.unsupported[count] != NULL)
+		count++;
+	ck_assert_uint_eq(count, COUNT(unsupported));
+	bundle_free(&b);
+}
+END_TEST
+
+/* A walk over all values of a file. The visitor may change what is at the path
+ * by put(), and must put the old value back. */
+struct place {
+	json_t *holder;
+	const char *key; /* in an object */
+	size_t index;	 /* in an array */
+};
+
+typedef void visitor(json_t *all, const struct place *place, json_t *value,
+	const char *path);
+
+static void
+put(const struct place *place, json_t *value)
+{
+	if (value == NULL)
+		ck_assert_int_eq(json_object_del(place->holder, place->key), 0);
+	else if (place->key != NULL)
+		ck_assert_int_eq(
+			json_object_set(place->holder, place->key, value), 0);
+	else
+		ck_assert_int_eq(
+			json_array_set(place->holder, place->index, value), 0);
+}
+
+static void
+walk( // NOLINT(misc-no-recursion)
+	json_t *all, json_t *value, const char *path, visitor *visit)
+{
+	struct place place = {.holder = value};
+	json_t *members = json_copy(value), *part;
+	char *next;
+
+	json_object_foreach(members, place.key, part)
+	{
+		ck_assert_int_ne(asprintf(&next, "%s%s%s", path,
+					 path[0] == '\0' ? "" : ".", place.key),
+			-1);
+		visit(all, &place, part, next);
+		walk(all, part, next, visit);
+		free(next);
+	}
+	place.key = NULL;
+	json_array_foreach(members, place.index, part)
+	{
+		ck_assert_int_ne(
+			asprintf(&next, "%s[%zu]", path, place.index), -1);
+		visit(all, &place, part, next);
+		walk(all, part, next, visit);
+		free(next);
+	}
+	json_decref(members);
+}
+
+static void
+ck_every_other_type(
+	json_t *all, const struct place *place, json_t *value, const char *path)
+{
+	static const char *const others[] = {
+		"null", "true", "1", "1.5", "\"x\"", "[]", "{}"};
+	char *text;
+
+	ck_assert_int_ne(asprintf(&text, "/config.json: %s: found ", path), -1);
+	for (size_t i = 0; i < COUNT(others); i++) {
+		json_t *other = json_loads(others[i], JSON_DECODE_ANY, NULL);
+
+		ck_assert_ptr_nonnull(other);
+		if (json_typeof(other) != json_typeof(value) &&
+			!(json_is_boolean(other) && json_is_boolean(value))) {
+			put(place, other);
+			write_json(all);
+			ck_error(text);
+		}
+		json_decref(other);
+	}
+	put(place, value);
+	free(text);
+}
+
+START_TEST(every_wrong_type_is_told)
+{
+	json_t *all = read_everything();
+
+	walk(all, all, "", ck_every_other_type);
+	write_json(all);
+	ck_loads();
+	json_decref(all);
+}
+END_TEST
+
+/* Without these tests/everything.json is no config.json any more. */
+static const char *const required[] = {
+	"ociVersion",
+	"process",
+	"process.args",
+	"process.cwd",
+	"process.consoleSize.height",
+	"process.consoleSize.width",
+	"process.capabilities.permitted",
+	"process.rlimits[0].type",
+	"process.rlimits[0].soft",
+	"process.rlimits[0].hard",
+	"process.rlimits[1].type",
+	"process.rlimits[1].soft",
+	"process.rlimits[1].hard",
+	"process.scheduler.policy",
+	"process.ioPriority.class",
+	"root",
+	"root.path",
+	"mounts[0].destination",
+	"mounts[0].type",
+	"mounts[1].destination",
+	"mounts[1].source",
+	"mounts[1].uidMappings[0].containerID",
+	"mounts[1].uidMappings[0].hostID",
+	"mounts[1].uidMappings[0].size",
+	"mounts[1].gidMappings[0].containerID",
+	"mounts[1].gidMappings[0].hostID",
+	"mounts[1].gidMappings[0].size",
+	"mounts[2].destination",
+	"mounts[2].source",
+	"mounts[2].options",
+	"hooks.prestart[0].path",
+	"hooks.prestart[1].path",
+	"hooks.createRuntime[0].path",
+	"hooks.createContainer[0].path",
+	"hooks.startContainer[0].path",
+	"hooks.poststart[0].path",
+	"hooks.poststop[0].path",
+	"linux",
+	"linux.namespaces",
+	"linux.namespaces[0].type",
+	"linux.namespaces[1].type",
+	"linux.namespaces[2].type",
+	"linux.namespaces[3].type",
+	"linux.namespaces[4].type",
+	"linux.namespaces[5].type",
+	"linux.namespaces[6].type",
+	"linux.uidMappings",
+	"linux.uidMappings[0].containerID",
+	"linux.uidMappings[0].hostID",
+	"linux.uidMappings[0].size",
+	"linux.uidMappings[1].containerID",
+	"linux.uidMappings[1].hostID",
+	"linux.uidMappings[1].size",
+	"linux.gidMappings",
+	"linux.gidMappings[0].containerID",
+	"linux.gidMappings[0].hostID",
+	"linux.gidMappings[0].size",
+	"linux.devices[0].type",
+	"linux.devices[0].path",
+	"linux.devices[0].major",
+	"linux.devices[0].minor",
+	"linux.devices[1].type",
+	"linux.devices[1].path",
+	"linux.resources.devices[0].allow",
+	"linux.resources.devices[0].access",
+	"linux.resources.devices[1].allow",
+	"linux.resources.devices[1].access",
+	"linux.resources.pids.limit",
+	"linux.resources.blockIO.weightDevice[0].major",
+	"linux.resources.blockIO.weightDevice[0].minor",
+	"linux.resources.blockIO.throttleReadBpsDevice[0].major",
+	"linux.resources.blockIO.throttleReadBpsDevice[0].minor",
+	"linux.resources.blockIO.throttleReadBpsDevice[0].rate",
+	"linux.resources.blockIO.throttleWriteBpsDevice[0].major",
+	"linux.resources.blockIO.throttleWriteBpsDevice[0].minor",
+	"linux.resources.blockIO.throttleWriteBpsDevice[0].rate",
+	"linux.resources.blockIO.throttleReadIOPSDevice[0].major",
+	"linux.resources.blockIO.throttleReadIOPSDevice[0].minor",
+	"linux.resources.blockIO.throttleReadIOPSDevice[0].rate",
+	"linux.resources.blockIO.throttleWriteIOPSDevice[0].major",
+	"linux.resources.blockIO.throttleWriteIOPSDevice[0].minor",
+	"linux.resources.blockIO.throttleWriteIOPSDevice[0].rate",
+	"linux.resources.hugepageLimits[0].pageSize",
+	"linux.resources.hugepageLimits[0].limit",
+	"linux.resources.network.priorities[0].name",
+	"linux.resources.network.priorities[0].priority",
+	"linux.seccomp.defaultAction",
+	"linux.seccomp.syscalls[0].names",
+	"linux.seccomp.syscalls[0].action",
+	"linux.seccomp.syscalls[0].args[0].index",
+	"linux.seccomp.syscalls[0].args[0].value",
+	"linux.seccomp.syscalls[0].args[0].op",
+	NULL,
+};
+
+static void
+ck_taken_away(
+	json_t *all, const struct place *place, json_t *value, const char *path)
+{
+	struct bundle b;
+	char *error;
+
+	if (place->key == NULL)
+		return;
+	put(place, NULL);
+	write_json(all);
+	error = load(&b);
+	if (is_listed((char *const *)required, path))
+		ck_assert_msg(error != NULL, "loads without %s", path);
+	else
+		ck_assert_msg(
+			error == NULL, "refused without %s: %s", path, error);
+	if (error == NULL)
+		bundle_free(&b);
+	free(error);
+	put(place, value);
+}
+
+START_TEST(every_other_property_may_be_absent)
+{
+	json_t *all = read_everything();
+
+	walk(all, all, "", ck_taken_away);
+	json_decref(all);
+}
+END_TEST
+
+/* What stands in tests/everything.json, what is put in its place, and the
+ * error, NULL when there is none. */
+static const struct {
+	const char *from, *to, *error;
+} in_range[] = {
+#define IN(path) ": " path ": found "
+	{"\"uid\": 1, \"gid\"", "\"uid\": 4294967295, \"gid\"",
+		IN("process.user.uid") "4294967295, expected a whole number from 0 to 4294967294"},
+	{"\"gid\": 2, \"umask\"", "\"gid\": 4294967295, \"umask\"",
+		IN("process.user.gid")},
+	{"4294967294]", "4294967295]", IN("process.user.additionalGids[1]")},
+	{"\"umask\": 18", "\"umask\": 512",
+		IN("process.user.umask") "512, expected a whole number from 0 to 511"},
+	{"\"umask\": 18", "\"umask\": -1", IN("process.user.umask")},
+	{"\"umask\": 18", "\"umask\": 511", NULL},
+	{"\"height\": 24", "\"height\": 65536",
+		IN("process.consoleSize.height")},
+	{"\"width\": 80", "\"width\": -1", IN("process.consoleSize.width")},
+	{"\"CAP_KILL\", \"CAP_CHOWN\"", "\"CAP_KILL\", \"CAP_NONE\"",
+		IN("process.capabilities.bounding[1]") "the string \"CAP_NONE\", expected the name of a capability"},
+	{"\"CAP_KILL\", \"CAP_CHOWN\"", "\"cap_kill\"",
+		IN("process.capabilities.bounding[0]")},
+	{"\"CAP_KILL\", \"CAP_CHOWN\"", "\"KILL\"",
+		IN("process.capabilities.bounding[0]")},
+	{"\"CAP_KILL\", \"CAP_CHOWN\"", "\"5\"",
+		IN("process.capabilities.bounding[0]")},
+	{"\"CAP_KILL\", \"CAP_CHOWN\"", "\"CAP_\"",
+		IN("process.capabilities.bounding[0]")},
+	{"\"effective\": [\"CAP_KILL\"]", "\"effective\": [\"CAP_CHOWN\"]",
+		IN("process.capabilities.effective[0]") "the string \"CAP_CHOWN\", expected one that is permitted"},
+	{"\"inheritable\": [\"CAP_CHOWN\"]", "\"inheritable\": [\"x\"]",
+		IN("process.capabilities.inheritable[0]")},
+	{"CAP_CHECKPOINT_RESTORE", "CAP_LAST",
+		IN("process.capabilities.permitted[1]")},
+	{"\"ambient\": [\"CAP_CHOWN\"]", "\"ambient\": [\"\"]",
+		IN("process.capabilities.ambient[0]")},
+	{"\"soft\": 1024", "\"soft\": 4097",
+		IN("process.rlimits[0].soft") "4097, expected no more than the hard limit"},
+	{"\"soft\": 1024", "\"soft\": 4096", NULL},
+	{"\"soft\": 1024", "\"soft\": 18446744073709551615",
+		IN("process.rlimits[0].soft")},
+	{"RLIMIT_CORE", "RLIMIT_NOFILE",
+		IN("process.rlimits[1].type") "the string \"RLIMIT_NOFILE\", expected each type once"},
+	{"RLIMIT_CORE", "RLIMIT_cORE", IN("process.rlimits[1].type")},
+	{"-500", "1000", NULL},
+	{"-500", "-1000", NULL},
+	{"-500", "1001",
+		IN("process.oomScoreAdj") "1001, expected a whole number from -1000 to 1000"},
+	{"-500", "-1001", IN("process.oomScoreAdj")},
+
+	{"\"host\"", "\"\"", NULL},
+	{"\"domain\"",
+		"\"01234567890123456789012345678901234567890123456789012345678"
+		"901234\"",
+		IN("domainname")},
+	{"\"/mnt\"", "\"mnt\"", IN("mounts[1].destination")},
+	{"\"/mnt\"", "\"/\"",
+		IN("mounts[1].destination") "the string \"/\", expected a place below /"},
+	{"\"/mnt\"", "\"//./a/../..\"", IN("mounts[1].destination")},
+	{"\"/mnt\"", "\"/../.\"", IN("mounts[1].destination")},
+	{"\"/mnt\"", "\"/proc\"", IN("mounts[1].destination")},
+	{"\"/mnt\"", "\"/x//../proc/\"", IN("mounts[1].destination")},
+	{"\"/mnt\"", "\"/proc/sys\"",
+		IN("mounts[1].destination") "the string \"/proc/sys\", expected a place outside of /proc"},
+	{"\"/mnt\"", "\"/proc/cpuinfo/a\"", IN("mounts[1].destination")},
+	{"\"/mnt\"", "\"/../proc/./1\"", IN("mounts[1].destination")},
+	{"\"/mnt\"", "\"/proc/sys/kernel/ns_last_pid\"", NULL},
+	{"\"/mnt\"", "\"/proc1\"", NULL},
+	{"\"/mnt\"", "\"/...\"", NULL},
+	{"\"/mnt\"", "\"/.a\"", NULL},
+	{"\"type\": \"proc\"", "\"type\": \"sysfs\"",
+		IN("mounts[0].destination") "the string \"/proc\", expected another place, or a mount of"},
+	{"\"type\": \"proc\"", "\"options\": [\"bind\"], \"type\": \"proc\"",
+		IN("mounts[0].destination")},
+	{"{\"destination\": \"/proc\", \"type\": \"proc\"",
+		"{\"destination\": \"/x\", \"type\": \"\"",
+		IN("mounts[0].type") "the string \"\", expected a type, or the option bind"},
+	{"\"options\": [\"bind\"]", "\"options\": [\"ro\"]",
+		IN("mounts[2].type") "the string \"bind\", expected a type"},
+	{"\"source\": \"data\"", "\"source\": \"\"",
+		IN("mounts[1].source") "the string \"\", expected what is to be bound"},
+
+	{"\"timeout\": 3", "\"timeout\": 0",
+		IN("hooks.prestart[0].timeout") "0, expected a whole number from 1 to 2147483647"},
+	{"\"timeout\": 3", "\"timeout\": -1", IN("hooks.prestart[0].timeout")},
+	{"\"timeout\": 3", "\"timeout\": 2147483648",
+		IN("hooks.prestart[0].timeout")},
+	{"\"/bin/a\"", "\"bin/a\"",
+		IN("hooks.prestart[0].path") "the string \"bin/a\", expected an absolute path"},
+	{"\"/5\"", "\"\"", IN("hooks.poststop[0].path")},
+	{"\"A=1\"", "\"A\"",
+		IN("hooks.prestart[0].env[0]") "the string \"A\", expected NAME=VALUE"},
+
+	{"\"/proc/1/ns/pid\"", "\"self/ns/pid\"",
+		IN("linux.namespaces[0].path")},
+	{"\"hostID\": 1000,", "\"hostID\": 4294967295,",
+		IN("linux.uidMappings[0].hostID")},
+	{"\"size\": 65536", "\"size\": 0", IN("linux.uidMappings[1].size")},
+	{"\"size\": 65536", "\"size\": 4294867295", NULL},
+	{"\"size\": 65536", "\"size\": 4294867296",
+		IN("linux.uidMappings[1].size") "4294867296, expected 1 or more, and none too many"},
+	{"\"uidMappings\": [\n\t\t\t{", "\"uidMappings\": [], \"x\": [{",
+		IN("linux.uidMappings") "an empty array, expected one or more for the user namespace"},
+	{"\"boottime\"", "\"realtime\"",
+		IN("linux.timeOffsets.realtime") "an object, expected no clock but monotonic and boottime"},
+	{"999999999", "1000000000", IN("linux.timeOffsets.monotonic.nanosecs")},
+	{"999999999", "-1", IN("linux.timeOffsets.monotonic.nanosecs")},
+	{"86400", "18446744073709551615",
+		IN("linux.timeOffsets.monotonic.secs")},
+
+	{"\"type\": \"c\", \"path\"", "\"type\": \"x\", \"path\"",
+		IN("linux.devices[0].type") "the string \"x\", expected c, b, u or p"},
+	{"\"type\": \"c\", \"path\"", "\"type\": \"cc\", \"path\"",
+		IN("linux.devices[0].type")},
+	{"\"type\": \"c\", \"path\"", "\"type\": \"\", \"path\"",
+		IN("linux.devices[0].type")},
+	{"\"type\": \"c\", \"path\"", "\"type\": \"u\", \"path\"", NULL},
+	{"\"type\": \"p\"", "\"type\": \"b\"",
+		IN("linux.devices[1].major") "nothing, expected a number"},
+	{"\"/dev/fuse\"", "\"dev/fuse\"", IN("linux.devices[0].path")},
+	{"\"major\": 10,\n\t\t\t\t\"minor\": 229",
+		"\"major\": 4096, \"minor\": 0", IN("linux.devices[0].major")},
+	{"\"major\": 10,\n\t\t\t\t\"minor\": 229",
+		"\"major\": -1, \"minor\": 0", IN("linux.devices[0].major")},
+	{"\"minor\": 229", "\"minor\": 1048575", NULL},
+	{"\"minor\": 229", "\"minor\": 1048576", IN("linux.devices[0].minor")},
+	{"\"fileMode\": 8624", "\"fileMode\": 65536",
+		IN("linux.devices[0].fileMode")},
+
+	{"\"/a/b\"", "\"a..b/..c/.../d..\"", NULL},
+	{"\"/a/b\"", "\"\"", NULL},
+	{"\"/a/b\"", "\"/a/../b\"",
+		IN("linux.cgroupsPath") "the string \"/a/../b\", expected a path without .."},
+	{"\"/a/b\"", "\"..\"", IN("linux.cgroupsPath")},
+	{"\"/a/b\"", "\"a/..\"", IN("linux.cgroupsPath")},
+
+	{"\"type\": \"c\", \"major\"", "\"type\": \"p\", \"major\"",
+		IN("linux.resources.devices[1].type") "the string \"p\", expected a, b or c"},
+	{"\"type\": \"c\", \"major\"", "\"type\": \"ab\", \"major\"",
+		IN("linux.resources.devices[1].type")},
+	{"\"type\": \"c\", \"major\"", "\"type\": \"\", \"major\"", NULL},
+	{"\"access\": \"r\"", "\"access\": \"\"",
+		IN("linux.resources.devices[1].access") "the string \"\", expected some of r, w and m"},
+	{"\"access\": \"r\"", "\"access\": \"rwx\"",
+		IN("linux.resources.devices[1].access")},
+	{"\"minor\": -1", "\"minor\": -2",
+		IN("linux.resources.devices[1].minor")},
+	{"\"minor\": -1", "\"minor\": 1048576",
+		IN("linux.resources.devices[1].minor")},
+	{"\"limit\": 1000000", "\"limit\": -2",
+		IN("linux.resources.memory.limit") "-2, expected a whole number from -1 to 9223372036854775807"},
+	{"\"limit\": 1000000", "\"limit\": 2000001",
+		IN("linux.resources.memory.swap") "2000000, expected no less than the memory limit"},
+	{"\"reservation\": -1", "\"reservation\": -2",
+		IN("linux.resources.memory.reservation")},
+	{"\"swappiness\": 0", "\"swappiness\": 101",
+		IN("linux.resources.memory.swappiness")},
+	{"\"shares\": 512", "\"shares\": -1", IN("linux.resources.cpu.shares")},
+	{"\"quota\": -1", "\"quota\": -2", IN("linux.resources.cpu.quota")},
+	{"\"0-3,7\"", "\"all\"",
+		IN("linux.resources.cpu.cpus") "the string \"all\", expected a list as in"},
+	{"\"mems\": \"0\"", "\"mems\": \"0\\n\"",
+		IN("linux.resources.cpu.mems")},
+	{"\"limit\": 32", "\"limit\": -2", IN("linux.resources.pids.limit")},
+	{"\"memory.high\"", "\"../memory.high\"",
+		IN("linux.resources.unified.../memory.high") "the string \"1000\", expected the name of a file"},
+	{"\"memory.high\"", "\"..\"", IN("linux.resources.unified...")},
+	{"\"memory.high\"", "\"\"", IN("linux.resources.unified.")},
+	{"\"weight\": 10", "\"weight\": 65536",
+		IN("linux.resources.blockIO.weight")},
+
+	{"kernel.shmmax", "kernel.hostname",
+		IN("linux.sysctl.kernel.hostname") "the string \"4096\", expected the property hostname"},
+	{"kernel.shmmax", "kernel/hostname",
+		IN("linux.sysctl.kernel/hostname")},
+	{"kernel.shmmax", "kernel.panic",
+		IN("linux.sysctl.kernel.panic") "the string \"4096\", expected a parameter that a namespace"},
+	{"kernel.shmmax", "kernel.shmmaxx", IN("linux.sysctl.kernel.shmmaxx")},
+	{"kernel.shmmax", "kernel.shmmax.x",
+		IN("linux.sysctl.kernel.shmmax.x")},
+	{"kernel.shmmax", "network.x", IN("linux.sysctl.network.x")},
+	{"kernel.shmmax", "net", IN("linux.sysctl.net")},
+	{"kernel.shmmax", "", IN("linux.sysctl.")},
+	{"kernel.shmmax", "net.",
+		IN("linux.sysctl.net.") "the string \"4096\", expected a name as in sysctl(8)"},
+	{"kernel.shmmax", ".net.x", IN("linux.sysctl..net.x")},
+	{"kernel.shmmax", "/net/x", IN("linux.sysctl./net/x")},
+	{"kernel.shmmax", "net..x", IN("linux.sysctl.net..x")},
+	{"kernel.shmmax", "net/../kernel/panic",
+		IN("linux.sysctl.net/../kernel/panic")},
+	{"kernel.shmmax", "net.//.kernel.panic",
+		IN("linux.sysctl.net.//.kernel.panic")},
+	{"kernel.shmmax", "net./.kernel", IN("linux.sysctl.net./.kernel")},
+	{"kernel.shmmax", "fs.mqueue.queues_max", NULL},
+	{"kernel.shmmax", "kernel.domainname", NULL},
+
+	{"\"rslave\"", "\"\"", NULL},
+	{"\"rslave\"", "\"unbindable\"", NULL},
+	{"\"rslave\"", "\"slaves\"",
+		IN("linux.rootfsPropagation") "the string \"slaves\", expected private, shared, slave or"},
+	{"\"/proc/kcore\"", "\"proc/kcore\"",
+		IN("linux.maskedPaths[0]") "the string \"proc/kcore\", expected an absolute path"},
+	{"\"/proc/bus\"", "\"\"", IN("linux.readonlyPaths[1]")},
+#undef IN
+};
+
+START_TEST(value_is_within_its_range)
+{
+	char *error;
+
+	free(original);
+	original = read_file("tests/everything.json");
+	replace(in_range[_i].from, in_range[_i].to);
+	if (in_range[_i].error == NULL) {
+		ck_loads();
+		return;
+	}
+	ck_assert_int_ne(
+		asprintf(&error, "/config.json%s", in_range[_i].error), -1);
+	ck_error(error);
+	free(error);
+}
+END_TEST
+
+/* What needs a namespace of the container's own, and namespaces. */
+static const struct {
+	const char *text, *namespaces, *error;
+} needs[] = {
+#define OWN(type) "{\"type\": \"" type "\"}"
+#define JOIN(type, path) "{\"type\": \"" type "\", \"path\": \"" path "\"}"
+#define MOUNT OWN("mount")
+	{"", "", ": linux.namespaces: found an empty array, expected one of"},
+	{"", OWN("pid"), ": linux.namespaces: found an array, expected one of"},
+	{"", MOUNT, NULL},
+	{"", JOIN("mount", "/n"), NULL},
+	{"", JOIN("mount", "n"), ": linux.namespaces[0].path: found the"},
+	{"", MOUNT "," JOIN("mount", "/n"),
+		": linux.namespaces[1].type: found the string \"mount\","
+		" expected each type once"},
+	{"", MOUNT "," JOIN("pid", "/n") "," OWN("pid"),
+		": linux.namespaces[2].type: found the string \"pid\","
+		" expected each type once"},
+	{"\"hostname\": \"x\"", MOUNT,
+		": hostname: found the string \"x\", expected none without"},
+	{"\"hostname\": \"x\"", MOUNT "," JOIN("uts", "/n"), NULL},
+	{"\"hostname\": \"x\"", MOUNT "," JOIN("uts", "/proc/self/ns/uts"),
+		": hostname: found"},
+	{"\"domainname\": \"x\"", MOUNT,
+		": domainname: found the string \"x\", expected none without"},
+	{"\"linux\": {\"sysctl\": {\"net.a\": \"1\"}", MOUNT,
+		": linux.sysctl.net.a: found the string \"1\", expected none"
+		" without a network namespace"},
+	{"\"linux\": {\"sysctl\": {\"net.a\": \"1\"}",
+		MOUNT "," JOIN("network", "/n"), NULL},
+	{"\"linux\": {\"sysctl\": {\"net.a\": \"1\"}",
+		MOUNT "," JOIN("network", "/proc/self/ns/net"),
+		": linux.sysctl.net.a: found the string"},
+	{"\"linux\": {\"sysctl\": {\"kernel.sem\": \"1\"}", MOUNT,
+		": linux.sysctl.kernel.sem: found the string \"1\", expected"
+		" none without an ipc namespace"},
+	{"\"linux\": {\"sysctl\": {\"fs.mqueue.a\": \"1\"}", MOUNT,
+		": linux.sysctl.fs.mqueue.a: found the string \"1\", expected"
+		" none without an ipc namespace"},
+	{"\"linux\": {\"sysctl\": {\"kernel.domainname\": \"1\"}", MOUNT,
+		": linux.sysctl.kernel.domainname: found the string \"1\","
+		" expected none without a uts namespace"},
+	{"\"linux\": {\"timeOffsets\": {}", MOUNT,
+		": linux.timeOffsets: found an object, expected none without"
+		" a new time namespace"},
+	{"\"linux\": {\"timeOffsets\": {}", MOUNT "," JOIN("time", "/n"),
+		": linux.timeOffsets: found an object, expected none"},
+	{"\"linux\": {\"timeOffsets\": {}", MOUNT "," OWN("time"), NULL},
+	{"", MOUNT "," OWN("user"),
+		": linux.uidMappings: found nothing, expected one or more"},
+	{"\"linux\": {" ONE_MAPPING "\"x\": {}", MOUNT "," OWN("user"), NULL},
+	{"\"linux\": {" ONE_MAPPING "\"x\": {}", MOUNT,
+		": linux.uidMappings: found an array, expected none without a"
+		" new user namespace"},
+	{"\"linux\": {" ONE_MAPPING "\"x\": {}", MOUNT "," JOIN("user", "/n"),
+		": linux.uidMappings: found an"},
+#undef OWN
+#undef JOIN
+#undef MOUNT
+};
+
+START_TEST(namespace_is_there_for_what_needs_it)
+{
+	const char *text = needs[_i].text;
+	bool in_linux = strncmp(text, "\"linux\": {", 10) == 0;
+	char *error;
+	int size = asprintf(&error,
+		"{\"ociVersion\": \"1.0.2\", \"root\": {\"path\": \"rootfs\"},"
+		" \"process\": {\"args\": [\"a\"], \"cwd\": \"/\"},"
+		" %s%s \"namespaces\": [%s]}}",
+		text,
+		in_linux	  ? ","
+		: text[0] == '\0' ? "\"linux\": {"
+				  : ", \"linux\": {",
+		needs[_i].namespaces);
+
+	ck_assert_int_ne(size, -1);
+	write_config(error, (size_t)size);
+	free(error);
+	if (needs[_i].error == NULL) {
+		ck_loads();
+		return;
+	}
+	ck_assert_int_ne(
+		asprintf(&error, "/config.json%s", needs[_i].error), -1);
+	ck_error(error);
+	free(error);
+}
+END_TEST
+
+/* 2^64 - 1 is more than jansson's integers hold. */
+START_TEST(no_limit_leaves_other_numbers_as_they_are)
+{
+	struct bundle b;
+	char *error;
+
+	free(original);
+	original = read_file("tests/everything.json");
+	replace("\"hard\": 4096", "\"hard\": 18446744073709551615");
+	error = load(&b);
+	ck_assert_msg(error == NULL, "refused: %s", error);
+	ck_assert(b.process.rlimits[0].limit.rlim_max == RLIM_INFINITY);
+	ck_assert_uint_eq(b.process.rlimits[0].limit.rlim_cur, 1024);
+	ck_assert_uint_eq(b.process.gids[1], 4294967294U);
+	ck_assert_int_eq(b.boottime.secs, -5);
+	/* As a state file would hold it. */
+	bundle_process_free(&b.process);
+	ck_assert_int_eq(
+		bundle_read_process(&b.process,
+			json_object_get(b.config, "process"), "x", &error),
+		0);
+	ck_assert(b.process.rlimits[0].limit.rlim_max == RLIM_INFINITY);
+	ck_assert_uint_eq(b.process.uid, 1);
+	bundle_free(&b);
+}
+END_TEST
+
+/* As with runc. */
+START_TEST(limit_of_0_is_none)
+{
+	struct bundle b;
+	char *error;
+
+	free(original);
+	original = read_file("tests/everything.json");
+	replace("\"limit\": 1000000", "\"limit\": 0");
+	error = load(&b);
+	ck_assert_msg(error == NULL, "refused: %s", error);
+	ck_assert(!b.resources.memory_limit.given);
+	bundle_free(&b);
+}
+END_TEST
+
+/* --- A process of its own ------------------------------------------------ */
+
+static void
+ck_process_error(const char *text, const char *expected)
+{
+	struct bundle_process process;
+	char *error = NULL;
+
+	write_config(text, strlen(text));
+	ck_assert_int_eq(bundle_load_process(&process, config, &error), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_ptr_null(process.args);
+	ck_assert_int_eq(strncmp(error, config, strlen(config)), 0);
+	ck_assert_str_eq(error + strlen(config), expected);
+	free(error);
+}
+
+START_TEST(process_file_is_checked)
+{
+	struct bundle_process process;
+	char *error = NULL;
+
+	ck_process_error("{}", ": args: found nothing, expected an array");
+	ck_process_error("{\"args\": [], \"cwd\": \"/\"}",
+		": args: found an empty array, expected a command");
+	ck_process_error("{\"args\": [\"a\"], \"cwd\": \"x\"}",
+		": cwd: found the string \"x\", expected an absolute path");
+	ck_process_error("{\"args\": [\"a\"], \"cwd\": \"/\","
+			 " \"user\": {\"uid\": -1}}",
+		": user.uid: found -1, expected a whole number from 0 to"
+		" 4294967294");
+	ck_process_error("[]", ": found an array, expected an object");
+	ck_process_error("{", ":1:1: string or '}' expected near end of file");
+	ck_assert_int_eq(unlink(config), 0);
+	ck_assert_int_eq(bundle_load_process(&process, config, &error), -1);
+	ck_assert_int_eq(errno, ENOENT);
+	free(error);
+	ck_assert_int_eq(mkfifo(config, 0644), 0);
+	ck_assert_int_eq(bundle_load_process(&process, config, &error), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	free(error);
+}
+END_TEST
+
+START_TEST(process_value_is_checked)
+{
+	json_t *value = json_pack("{s:[s], s:s}", "args", "", "cwd", "/");
+	struct bundle_process process;
+	char *error = NULL;
+
+	ck_assert_int_eq(
+		bundle_read_process(&process, value, "NAME", &error), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_str_eq(error, "NAME: args[0]: found the string \"\","
+				" expected a command");
+	free(error);
+	json_decref(value);
+	ck_assert_int_eq(
+		bundle_read_process(&process, NULL, "NAME", &error), -1);
+	ck_assert_str_eq(error, "NAME: found no object");
+	free(error);
 }
 END_TEST
 
@@ -817,6 +1752,155 @@ START_TEST(no_descriptor_is_left)
 }
 END_TEST
 
+/* --- spec ---------------------------------------------------------------- */
+
+static void
+ck_spec_loads(void)
+{
+	struct bundle b;
+	char *error = load(&b);
+
+	ck_assert_msg(error == NULL, "refused: %s", error);
+	ck_assert_ptr_null(b.unsupported[0]);
+	bundle_free(&b);
+}
+
+/* Two tests: for root, and without privilege. */
+START_TEST(spec_is_written_once)
+{
+	json_t *written, *made = spec_config(_i == 1);
+	char *error = NULL, *before;
+	struct stat st;
+
+	ck_assert_int_eq(unlink(config), 0);
+	ck_assert_int_eq(spec_write(dir, _i == 1, &error), 0);
+	ck_assert_ptr_null(error);
+	ck_spec_loads();
+	written = json_load_file(config, 0, NULL);
+	ck_assert(json_equal(written, made));
+	json_decref(written);
+	json_decref(made);
+	before = read_file(config);
+	ck_assert_int_eq(spec_write(dir, _i == 0, &error), -1);
+	ck_assert_int_eq(errno, EEXIST);
+	ck_assert_int_eq(strncmp(error, config, strlen(config)), 0);
+	free(error);
+	error = read_file(config);
+	ck_assert_str_eq(error, before);
+	free(error);
+	free(before);
+	/* Nor through a link that leads nowhere. */
+	ck_assert_int_eq(unlink(config), 0);
+	ck_assert_int_eq(symlink("elsewhere", config), 0);
+	ck_assert_int_eq(spec_write(dir, _i == 1, &error), -1);
+	ck_assert_int_eq(errno, EEXIST);
+	ck_assert_int_eq(lstat(config, &st), 0);
+	free(error);
+}
+END_TEST
+
+START_TEST(spec_that_cannot_be_written_leaves_nothing)
+{
+	const struct rlimit none = {0, RLIM_INFINITY};
+	const struct rlimit any = {RLIM_INFINITY, RLIM_INFINITY};
+	char *error = NULL;
+
+	ck_assert_int_eq(spec_write("/nonexistent", false, &error), -1);
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_str_eq(error, "/nonexistent/config.json: No such file or"
+				" directory");
+	free(error);
+	ck_assert_int_eq(unlink(config), 0);
+	ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ck_assert_int_eq(spec_write(dir, false, &error), -1);
+	ck_assert_int_eq(errno, EFBIG);
+	free(error);
+	/* libcheck writes, too. */
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &any), 0);
+	ck_assert_int_eq(access(config, F_OK), -1);
+}
+END_TEST
+
+/* The users of the map are the caller's; the others are those of runc. */
+START_TEST(rootless_spec_is_for_its_caller)
+{
+	struct bundle b;
+	char *error;
+
+	ck_assert_int_eq(unlink(config), 0);
+	ck_assert_int_eq(spec_write(dir, true, &error), 0);
+	ck_assert_int_eq(bundle_load(&b, dir, &error), 0);
+	ck_assert_uint_eq(b.uid_map_count, 1);
+	ck_assert_uint_eq(b.uid_map[0].inside, 0);
+	ck_assert_uint_eq(b.uid_map[0].outside, geteuid());
+	ck_assert_uint_eq(b.uid_map[0].count, 1);
+	ck_assert_uint_eq(b.gid_map[0].outside, getegid());
+	ck_assert_int_eq(b.namespaces & ~CLONE_NEWCGROUP,
+		CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS |
+			CLONE_NEWUSER);
+	bundle_free(&b);
+}
+END_TEST
+
+/* The one of this project is the one that spec writes, but for the namespace
+ * that it has on a machine with cgroup version 2 alone. */
+START_TEST(spec_is_the_project_s_own)
+{
+	json_t *own = json_loads(original, 0, NULL), *made = spec_config(false);
+	json_t *namespaces =
+		json_object_get(json_object_get(made, "linux"), "namespaces");
+
+	if (json_array_size(namespaces) == 6)
+		ck_assert_int_eq(json_array_remove(namespaces, 5), 0);
+	ck_assert(json_equal(own, made));
+	json_decref(own);
+	json_decref(made);
+}
+END_TEST
+
+/* Other versions of runc write others; all can be run. */
+START_TEST(spec_is_as_runc_writes_it)
+{
+	json_t *theirs, *ours = spec_config(_i == 1);
+	struct run run;
+
+	ck_assert_int_eq(unlink(config), 0);
+	run = _i == 1 ? RUN("runc", "spec", "--rootless", "-b", dir)
+		      : RUN("runc", "spec", "-b", dir);
+	ck_run(run, 0);
+	support_run_free(&run);
+	ck_spec_loads();
+	theirs = json_load_file(config, 0, NULL);
+	ck_assert_int_eq(
+		json_object_set_new(ours, "hostname", json_string("runc")), 0);
+	if (strcmp(json_string_value(json_object_get(theirs, "ociVersion")),
+		    "1.0.2-dev") == 0)
+		ck_assert(json_equal(theirs, ours));
+	json_decref(theirs);
+	json_decref(ours);
+}
+END_TEST
+
+START_TEST(spec_follows_the_schema)
+{
+	char *error, *program = path_in(SCHEMAS, "config-schema.json");
+	struct run run;
+
+	ck_assert_int_eq(unlink(config), 0);
+	ck_assert_int_eq(spec_write(dir, _i == 1, &error), 0);
+	run = RUN("python3", "tests/schema.py", program, config);
+	ck_run(run, 0);
+	support_run_free(&run);
+	/* And a fault is found. */
+	replace("\"readonly\": true", "\"readonly\": 1");
+	run = RUN("python3", "tests/schema.py", program, config);
+	ck_assert_int_eq(run.code, 1);
+	support_run_free(&run);
+	free(program);
+}
+END_TEST
+
 static TCase *
 add_case(Suite *suite, const char *name)
 {
@@ -829,13 +1913,28 @@ add_case(Suite *suite, const char *name)
 	return tcase;
 }
 
+static bool
+have_schemas(const char *test)
+{
+	static const char *const files[] = {
+		SCHEMAS "/config-schema.json", VALIDATOR};
+
+	for (size_t i = 0; i < COUNT(files); i++)
+		if (access(files[i], F_OK) == -1) {
+			printf("SKIP %s: needs %s\n", test, files[i]);
+			return false;
+		}
+	return support_have("python3", test);
+}
+
 Suite *
 suite_bundle(void)
 {
 	Suite *suite = suite_create("bundle");
 	TCase *values = add_case(suite, "values"),
 	      *text = add_case(suite, "text"),
-	      *files = add_case(suite, "files");
+	      *files = add_case(suite, "files"),
+	      *spec = add_case(suite, "spec");
 
 	tcase_add_test(values, original_is_read);
 	tcase_add_loop_test(values, fault_is_told, 0, COUNT(faults));
@@ -843,6 +1942,20 @@ suite_bundle(void)
 	tcase_add_loop_test(values, request_is_listed, 0, COUNT(requests));
 	tcase_add_test(values, nothing_asked_is_not_listed);
 	tcase_add_loop_test(values, namespace_is_made_or_joined, 0, 16);
+	tcase_add_loop_test(
+		values, namespace_is_there_for_what_needs_it, 0, COUNT(needs));
+	tcase_add_test(values, everything_is_read);
+	tcase_add_test(values, every_resource_is_read);
+	tcase_add_test(values, every_part_of_the_process_is_read);
+	tcase_add_test(values, what_is_not_done_is_listed);
+	tcase_add_test(values, every_wrong_type_is_told);
+	tcase_add_test(values, every_other_property_may_be_absent);
+	tcase_add_loop_test(
+		values, value_is_within_its_range, 0, COUNT(in_range));
+	tcase_add_test(values, no_limit_leaves_other_numbers_as_they_are);
+	tcase_add_test(values, limit_of_0_is_none);
+	tcase_add_test(values, process_file_is_checked);
+	tcase_add_test(values, process_value_is_checked);
 
 	tcase_add_loop_test(text, text_is_refused, 0, COUNT(texts));
 	tcase_add_test(text, text_cut_off_is_refused);
@@ -859,5 +1972,14 @@ suite_bundle(void)
 	tcase_add_test(files, rootfs_may_be_absolute);
 	tcase_add_test(files, folder_may_be_relative_or_a_link);
 	tcase_add_test(files, no_descriptor_is_left);
+
+	tcase_add_loop_test(spec, spec_is_written_once, 0, 2);
+	tcase_add_test(spec, spec_that_cannot_be_written_leaves_nothing);
+	tcase_add_test(spec, rootless_spec_is_for_its_caller);
+	tcase_add_test(spec, spec_is_the_project_s_own);
+	if (support_have("runc", "spec_is_as_runc_writes_it"))
+		tcase_add_loop_test(spec, spec_is_as_runc_writes_it, 0, 2);
+	if (have_schemas("spec_follows_the_schema"))
+		tcase_add_loop_test(spec, spec_follows_the_schema, 0, 2);
 	return suite;
 }

@@ -23,7 +23,8 @@ static const struct {
 	int steps;
 } lessons[] = {{"./lesson01", 4}, {"./lesson02", 3}, {"./lesson03", 4},
 	{"./lesson04", 5}, {"./lesson05", 5}, {"./lesson06", 5},
-	{"./lesson07", 5}};
+	{"./lesson07", 5}, {"./lesson08", 5}, {"./lesson09", 6},
+	{"./lesson10", 6}};
 
 enum { LESSONS = sizeof(lessons) / sizeof(lessons[0]) };
 

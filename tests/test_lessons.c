@@ -23,7 +23,8 @@
 #include "support.h"
 
 static char *const lessons[] = {"./lesson01", "./lesson02", "./lesson03",
-	"./lesson04", "./lesson05", "./lesson06", "./lesson07"};
+	"./lesson04", "./lesson05", "./lesson06", "./lesson07", "./lesson08",
+	"./lesson09", "./lesson10"};
 
 enum { LESSONS = sizeof(lessons) / sizeof(lessons[0]) };
 
@@ -319,6 +320,7 @@ END_TEST
 
 /* --- what each lesson claims, while its processes live ------------------ */
 
+/* A06: the first child of who has called unshare is PID 1. */
 START_TEST(lesson01_child_is_in_a_new_namespace)
 {
 	struct session session;
@@ -338,7 +340,7 @@ START_TEST(lesson01_child_is_in_a_new_namespace)
 }
 END_TEST
 
-/* ps and lsns, where they are, must name the inode that we see. */
+/* A07: ps and lsns, where they are, must name the inode that we see. */
 START_TEST(lesson01_agrees_with_ps_and_lsns)
 {
 	struct session session;
@@ -354,6 +356,8 @@ START_TEST(lesson01_agrees_with_ps_and_lsns)
 }
 END_TEST
 
+/* A05 A10 A22: the links of the five types that were asked for differ, the
+ * three others are equal; and the process has two PIDs, the inner one is 1. */
 START_TEST(lesson02_makes_five_and_shares_three)
 {
 	struct session session;
@@ -401,6 +405,7 @@ START_TEST(lesson02_agrees_with_nsenter_and_lsns)
 }
 END_TEST
 
+/* A19 A22: all namespaces of the command are those of the init. */
 START_TEST(lesson03_command_is_where_init_is)
 {
 	struct session session;
@@ -462,6 +467,7 @@ expect_error(struct run run, int code, const char *text)
 	support_run_free(&run);
 }
 
+/* A06: what the command itself says of its PID. */
 START_TEST(lesson01_runs_a_command_as_pid_1)
 {
 	expect(RUN("./lesson01", "sh", "-c", "echo $$; exit 7"), 7, "1\n");
@@ -573,6 +579,15 @@ START_TEST(lesson02_runs_a_command_of_the_bundle)
 }
 END_TEST
 
+/* A03: a ps that is typed in the container's shell. */
+START_TEST(lesson02_ps_shows_sh_and_itself)
+{
+	expect(RUN("./lesson02", "bundle", "sh", "-c",
+		       "/bin/ps -o pid,comm; :"),
+		0, "PID   COMMAND\n    1 sh\n    2 ps\n");
+}
+END_TEST
+
 START_TEST(lesson02_root_is_the_bundle)
 {
 	struct run run = RUN("./lesson02", "bundle", "sh", "-c",
@@ -636,12 +651,16 @@ START_TEST(lesson02_refuses_a_bad_bundle)
 		-1);
 	ck_assert_int_eq(ask((char *const[]){"sh", "-c", command, NULL}), 0);
 	free(command);
-	/* No proc to mount on, then one that leads out of the rootfs. */
-	expect_error(RUN("./lesson02", dir), 1, "proc");
-	ck_assert_int_ne(
-		asprintf(&command, "ln -s /proc %s/rootfs/proc", dir), -1);
+	/* A folder to mount on is made; a link out of the rootfs is refused. */
+	expect(RUN("./lesson02", dir, "sh", "-c", "echo /proc/[1]"), 0,
+		"/proc/1\n");
+	ck_assert_int_ne(asprintf(&command,
+				 "rmdir %s/rootfs/proc &&"
+				 " ln -s /proc %s/rootfs/proc",
+				 dir, dir),
+		-1);
 	ck_assert_int_eq(ask((char *const[]){"sh", "-c", command, NULL}), 0);
-	expect_error(RUN("./lesson02", dir), 1, "ELOOP");
+	expect_error(RUN("./lesson02", dir), 1, "real folder");
 	free(command);
 	ck_assert_int_eq(ASK("rm", "-r", dir), 0);
 	free(dir);
@@ -713,7 +732,8 @@ START_TEST(more_types_than_letters)
 }
 END_TEST
 
-/* The container is ours; another tool has its word on who is in it. */
+/* A09 A13 A19: the container is ours. What has entered it reads its own links
+ * and those of PID 1, and they name what we see outside. */
 START_TEST(lesson03_enters_a_container)
 {
 	struct session session;
@@ -724,18 +744,21 @@ START_TEST(lesson03_enters_a_container)
 		"nslessons\n");
 	expect(RUN("./lesson03", "--target", pid, "sh", "-c", "exit 6"), 6, "");
 	for (int i = 0; i < NS_TYPES; i++) {
-		char *path, *answer;
+		const char *type = ns_types[i].name;
+		unsigned long ino = look(init, type).ino;
+		char *command, *answer;
 
-		ck_assert_int_ne(
-			asprintf(&path, "/proc/self/ns/%s", ns_types[i].name),
+		ck_assert_int_ne(asprintf(&command,
+					 "readlink /proc/self/ns/%s\n"
+					 "readlink /proc/1/ns/%s",
+					 type, type),
 			-1);
-		ck_assert_int_ne(
-			asprintf(&answer, "%s:[%lu]\n", ns_types[i].name,
-				look(init, ns_types[i].name).ino),
+		ck_assert_int_ne(asprintf(&answer, "%s:[%lu]\n%s:[%lu]\n", type,
+					 ino, type, ino),
 			-1);
-		expect(RUN("./lesson03", "-t", pid, "readlink", path), 0,
+		expect(RUN("./lesson03", "-t", pid, "sh", "-c", command), 0,
 			answer);
-		free(path);
+		free(command);
 		free(answer);
 	}
 	free(pid);
@@ -743,8 +766,8 @@ START_TEST(lesson03_enters_a_container)
 }
 END_TEST
 
-/* What runc started, and what runc says of it. The container gets a name and a
- * state directory of the test's own. */
+/* A19 A20: what runc started, and what runc says of it. The container gets a
+ * name and a state directory of the test's own. */
 START_TEST(lesson03_enters_a_container_of_runc)
 {
 	struct run run = RUN("sh", "-ec",
@@ -844,6 +867,36 @@ START_TEST(kernel_threads_are_processes)
 }
 END_TEST
 
+enum { KTHREADD = 2 };
+
+/* Where PID 2 is another process, or is another user's, nobody knows. */
+static bool
+sees_kthreadd(void)
+{
+	struct ns_id id;
+	char *name = proc_name(KTHREADD);
+	bool seen = name != NULL && strcmp(name, "kthreadd") == 0 &&
+		    ns_get(KTHREADD, "pid", &id) == 0;
+
+	free(name);
+	return seen;
+}
+
+/* A11: what the kernel has started at boot is in namespaces with fixed numbers.
+ * Old kernels fix none for mnt and net. */
+START_TEST(kthreadd_is_in_the_first_set)
+{
+	for (int i = 0; i < NS_TYPES; i++) {
+		const struct ns_type *type = &ns_types[i];
+
+		if (ns_exists(type) && type->flag != CLONE_NEWNS &&
+			type->flag != CLONE_NEWNET)
+			ck_assert_uint_eq(
+				look(KTHREADD, type->name).ino, type->first);
+	}
+}
+END_TEST
+
 /* A process that ends while it is looked at: any of the reads may be the one
  * that finds nothing. */
 START_TEST(a_pid_that_dies_meanwhile_is_no_crash)
@@ -868,6 +921,7 @@ START_TEST(a_pid_that_dies_meanwhile_is_no_crash)
 }
 END_TEST
 
+/* A10: the same letter where the links name the same object, and only there. */
 START_TEST(lesson04_shows_who_is_with_whom)
 {
 	struct session session;
@@ -917,6 +971,7 @@ START_TEST(lesson04_shows_who_is_with_whom)
 }
 END_TEST
 
+/* A16: the shell is the only process in its PID namespace. */
 START_TEST(lesson05_shows_its_own_processes)
 {
 	expect(RUN("./lesson05", "sh", "-c", "set -- /proc/[0-9]*; echo $*"), 0,
@@ -1059,6 +1114,7 @@ add_tools(Suite *suite)
 	tcase_add_test(tools, lesson02_says_why_it_failed);
 	if (HAVE("more_types_than_letters", "userns"))
 		tcase_add_test(tools, more_types_than_letters);
+	tcase_add_test(tools, lesson02_ps_shows_sh_and_itself);
 	tcase_add_test(tools, lesson02_root_is_the_bundle);
 	tcase_add_test(tools, lesson02_is_interactive);
 	tcase_add_test(tools, lesson02_refuses_a_bad_bundle);
@@ -1074,6 +1130,10 @@ add_tools(Suite *suite)
 		tcase_add_test(tools, kernel_threads_are_processes);
 	else
 		printf("SKIP kernel_threads_are_processes: none is seen\n");
+	if (sees_kthreadd())
+		tcase_add_test(tools, kthreadd_is_in_the_first_set);
+	else
+		printf("SKIP kthreadd_is_in_the_first_set: it is not seen\n");
 	if (HAVE("lesson03_enters_by_links", "strace"))
 		tcase_add_loop_test(tools, lesson03_enters_by_links, 0, 2);
 }

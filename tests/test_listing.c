@@ -250,7 +250,7 @@ static const char members[] =
 	"33142 33052 top  /bin/top -b        1 /a b"
 	"                               S (sleeping)      8\n";
 
-/* The article's spellings; main makes two dashes of one. */
+/* A14: the article's spellings; main makes two dashes of one. */
 START_TEST(members_have_cinfs_columns)
 {
 	EXPECT(ASCII, members, "4026532395");

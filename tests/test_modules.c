@@ -1,4 +1,5 @@
 /* The helper library, module by module. No privilege is needed. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -61,6 +62,7 @@ END_TEST
 /* --- ns and proc ------------------------------------------------------------
  */
 
+/* A09: the link leads to an object with a device and an inode. */
 START_TEST(ns_get_is_device_and_inode)
 {
 	struct stat st;
@@ -76,6 +78,30 @@ START_TEST(ns_get_is_device_and_inode)
 	ck_assert_int_eq(errno, ENOENT);
 	ck_assert(!ns_same((struct ns_id){1, 2}, (struct ns_id){2, 2}));
 	ck_assert(!ns_same((struct ns_id){1, 2}, (struct ns_id){1, 3}));
+}
+END_TEST
+
+/* A08: one for each type, and two more for children. A kernel without time
+ * namespaces has but one of these. */
+START_TEST(ns_links_are_those_of_the_kernel)
+{
+	DIR *folder = opendir("/proc/self/ns");
+	struct dirent *entry;
+	int found = 0, types = ns_count();
+
+	ck_assert_ptr_nonnull(folder);
+	while ((entry = readdir(folder)) != NULL) {
+		int i = 0;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		while (i < NS_LINKS && strcmp(ns_links[i], entry->d_name) != 0)
+			i++;
+		ck_assert_msg(i < NS_LINKS, "unknown: %s", entry->d_name);
+		found++;
+	}
+	ck_assert_int_eq(closedir(folder), 0);
+	ck_assert_int_eq(found, types == NS_TYPES ? NS_LINKS : types + 1);
 }
 END_TEST
 
@@ -447,6 +473,7 @@ suite_modules(void)
 	tcase_add_test(tcase, die_names_agree_with_the_library);
 	tcase_add_test(tcase, die_hints_match_call_part_and_errno);
 	tcase_add_test(tcase, ns_get_is_device_and_inode);
+	tcase_add_test(tcase, ns_links_are_those_of_the_kernel);
 	tcase_add_test(tcase, ns_types_have_their_flags);
 	tcase_add_test(tcase, proc_knows_a_process);
 	tcase_add_test(tcase, proc_knows_what_is_handled);

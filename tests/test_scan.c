@@ -183,6 +183,7 @@ take_at_rest(struct scan *scan)
 	}
 }
 
+/* A11 A14: the walk finds our processes, each in one namespace of each type. */
 START_TEST(scan_agrees_with_the_kernel)
 {
 	struct crowd crowd;
@@ -597,8 +598,8 @@ END_TEST
 
 /* --- other tools ---------------------------------------------------------- */
 
-/* lsns 2.38 knows namespaces with processes only, and gives up without a word
- * when a process vanishes under its eyes: then it is asked again. */
+/* A14: lsns 2.38 knows namespaces with processes only, and gives up without a
+ * word when a process vanishes under its eyes: then it is asked again. */
 START_TEST(scan_agrees_with_lsns)
 {
 	struct crowd crowd;
@@ -655,6 +656,7 @@ START_TEST(scan_agrees_with_lsns)
 }
 END_TEST
 
+/* A07: the numbers that ps prints are those of our walk. */
 START_TEST(scan_agrees_with_ps)
 {
 	struct crowd crowd;

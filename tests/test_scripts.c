@@ -1,5 +1,5 @@
 /*
- * scripts/build-bundle and scripts/deps. What they make is looked at from
+ * scripts/build-bundle, deps and coverage. What they make is looked at from
  * outside, and runc says what it thinks of a bundle where it is installed. Run
  * from the top of the project.
  */
@@ -198,6 +198,7 @@ set_up(void)
 	set_variable("TOP", here, "");
 	set_variable("B", here, "/scripts/build-bundle");
 	set_variable("D", here, "/scripts/deps");
+	set_variable("C", here, "/scripts/coverage");
 	set_variable("SELF", self, "");
 	set_variable("REAL_PATH", getenv("PATH"), "");
 	free(here);
@@ -276,6 +277,7 @@ ck_bundle(void)
 	free(path);
 }
 
+/* A01: the two names in the folder, and those in rootfs. */
 START_TEST(bundle_is_made)
 {
 	ck_bundle();
@@ -926,7 +928,8 @@ START_TEST(deps_names_a_package_once)
 {
 	install_machine();
 	ck_shell(FAILED,
-		"procps-ng util-linux /usr/bin/script runc strace clang"
+		"procps-ng util-linux /usr/bin/script runc crun bubblewrap"
+		" python3-jsonschema strace clang"
 		" compiler-rt clang-tools-extra cppcheck ShellCheck\n",
 		"rm bin/apt-get; cp bin/id bin/dnf; $D --ci --print");
 }
@@ -945,7 +948,7 @@ START_TEST(deps_may_find_no_package)
 	install_machine();
 	ck_shell(OK, "",
 		"rm bin/apt-get; cp bin/id bin/dnf;"
-		" for x in ps script runc strace clang-format"
+		" for x in ps script runc crun bwrap python3 strace clang-format"
 		" clang-tidy cppcheck shellcheck lsns nsenter; do"
 		" cp bin/dnf bin/$x; done;"
 		" { echo '#!/bin/sh'; echo 'echo util-linux'; } >bin/unshare;"
@@ -963,6 +966,69 @@ START_TEST(deps_takes_its_options)
 	ck_shell(OK, "Usage: deps", "$D --help");
 	ck_shell(MISUSED, "--nonsense: unknown option", "$D --nonsense");
 	ck_shell(MISUSED, "make: unknown option", "$D make");
+}
+END_TEST
+
+/* --- coverage ------------------------------------------------------------ */
+
+START_TEST(each_fact_is_covered)
+{
+	ck_prints("", "$C >/dev/null");
+}
+END_TEST
+
+START_TEST(coverage_fits_a_projector)
+{
+	ck_prints("23\n", "$C 2>/dev/null | grep -c '^A[0-2][0-9]  .'");
+	ck_prints("", "$C 2>/dev/null | grep -E '.{81}' || :");
+}
+END_TEST
+
+/* What is done to a copy of the sources, and what is said then. */
+static const struct {
+	const char *complaint, *damage;
+} losses[] = {
+	{"A05 has no lesson\n", "sed -i s/A05/A06/g lessons/*.c"},
+	{"A05 has no section\n", "sed -i '/^|/!s/A05/A06/g' TUTORIAL.md"},
+	{"A05 has no test\n", "sed -i s/A05/A06/g tests/*.c"},
+	{"A05 has no row in a table of TUTORIAL.md\n",
+		"sed -i '/^| A05/d' TUTORIAL.md"},
+	{"A05: its row in TUTORIAL.md says 01, the lessons are 02, ",
+		"sed -i '/^| A05/s/|[^|]*|$/| 01 |/' TUTORIAL.md"},
+	/* What is there, but not where it counts. */
+	{"A05 has no lesson\n", "sed -i 's,report_step(,// &,' lessons/*.c"},
+	{"A05 has no section\n", "sed -i 's/^## Lesson.*/## A05/' TUTORIAL.md"},
+	{"tests/test_x.c:1: A05: no test follows\n",
+		"echo '/* A05: */' >tests/test_x.c; echo >>tests/test_x.c"},
+	{"tests/test_x.c:2: A00: the article has no such fact\n",
+		"echo '/* A06 A00: */' >tests/test_x.c;"
+		" echo 'START_TEST(x)' >>tests/test_x.c"},
+	{"lessons/lesson99-x.c:1: A24: the article has no such fact\n",
+		"echo 'report_step(\"A06 A24\", \"\")' >lessons/lesson99-x.c"},
+};
+
+START_TEST(loss_is_named)
+{
+	char *command =
+		text("%s; scripts/coverage >/dev/null", losses[_i].damage);
+	struct output before;
+
+	ck_shell(OK, "",
+		"cd \"$TOP\"; cp -R TUTORIAL.md lessons scripts tests \"$OLDPWD\"");
+	before = shell("scripts/coverage >/dev/null");
+	ck_assert_ptr_null(strstr(before.text, losses[_i].complaint));
+	ck_shell(FAILED, losses[_i].complaint, command);
+	free(before.text);
+	free(command);
+}
+END_TEST
+
+START_TEST(coverage_takes_its_options)
+{
+	ck_shell(OK, "usage: scripts/coverage", "$C --help");
+	ck_shell(OK, "usage: scripts/coverage", "$C -h");
+	ck_shell(MISUSED, "--nonsense: unknown", "$C --nonsense");
+	ck_shell(MISUSED, "A05: unknown", "$C A05");
 }
 END_TEST
 
@@ -1052,6 +1118,17 @@ add_deps_tests(Suite *suite)
 	tcase_add_test(tcase, deps_takes_its_options);
 }
 
+static void
+add_coverage_tests(Suite *suite)
+{
+	TCase *tcase = add_case(suite, "coverage");
+
+	tcase_add_test(tcase, each_fact_is_covered);
+	tcase_add_test(tcase, coverage_fits_a_projector);
+	tcase_add_loop_test(tcase, loss_is_named, 0, COUNT(losses));
+	tcase_add_test(tcase, coverage_takes_its_options);
+}
+
 Suite *
 suite_scripts(void)
 {
@@ -1061,5 +1138,6 @@ suite_scripts(void)
 	add_image_tests(suite);
 	add_runc_tests(suite);
 	add_deps_tests(suite);
+	add_coverage_tests(suite);
 	return suite;
 }

@@ -931,6 +931,36 @@ START_TEST(events_are_what_the_workload_says)
 }
 END_TEST
 
+/* A04: a container's start is the exec of a runtime and that of its PID 1; a
+ * command in it is one more. Each is by a child of the one before. */
+START_TEST(a_container_is_a_row_of_execs)
+{
+	struct run run;
+	json_int_t parent = 0;
+
+	if (!have_sources(choices[_i].sources, false, __func__))
+		return;
+	json_t *lines = WATCH(0, &run, choices[_i].option, "-e", "exec", "--",
+		"./lesson02", "bundle", "sh", "-c",
+		"exec >&2; echo init $$; /bin/true; :");
+	if (lines == NULL)
+		return;
+	ck_assert_int_eq(fact(run.err, "init"), 1);
+	ck_assert_int_eq(count(lines, "exec", 0, NULL, 0), 3);
+	for (size_t i = 0; i < 3; i++) {
+		json_t *line = json_array_get(lines, i);
+
+		if (i > 0)
+			ck_assert_int_eq(json_integer_value(json_object_get(
+						 line, "parent")),
+				parent);
+		parent = json_integer_value(json_object_get(line, "pid"));
+	}
+	json_decref(lines);
+	support_run_free(&run);
+}
+END_TEST
+
 /* A process ends with its last thread, whichever that is. */
 START_TEST(threads_are_no_processes)
 {
@@ -1458,6 +1488,7 @@ child_of(pid_t pid)
 	return child;
 }
 
+/* A04: a command that is typed inside is a birth, an exec and an end. */
 START_TEST(one_namespace_is_followed)
 {
 	static char script[] = "echo ready; read x\n"
@@ -1732,6 +1763,9 @@ add_commands(Suite *suite)
 	tcase_add_loop_test(
 		commands, times_are_those_of_the_events, 0, CHOICES);
 	tcase_add_test(commands, unknown_events_are_named);
+	if (support_have("namespaces", "a_container_is_a_row_of_execs"))
+		tcase_add_loop_test(
+			commands, a_container_is_a_row_of_execs, 0, CHOICES);
 	tcase_add_loop_test(commands, threads_are_no_processes, 0, CHOICES);
 	tcase_add_loop_test(commands, events_have_their_causes, 0, CAUSES);
 	tcase_add_test(commands, words_are_told);

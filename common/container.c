@@ -1,0 +1,485 @@
+#include "container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/nsfs.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "caps.h"
+#include "child.h"
+#include "die.h"
+#include "hooks.h"
+#include "identity.h"
+#include "idmap.h"
+#include "ns.h"
+#include "rootfs.h"
+#include "terminal.h"
+
+/* The runner and the container take turns. A message is a number. Returns
+ * false when the other side has ended, or, at the last turn, has become its
+ * command: both close the socket. */
+static bool
+tell(int sync, int number)
+{
+	if (send(sync, &number, sizeof(number), MSG_NOSIGNAL) == sizeof(number))
+		return true;
+	if (errno != EPIPE && errno != ECONNRESET)
+		die("send");
+	return false;
+}
+
+static bool
+hear(int sync, int *number)
+{
+	ssize_t n;
+
+	do
+		n = recv(sync, number, sizeof(*number), 0);
+	while (n == -1 && errno == EINTR);
+	if (n == -1 && errno != ECONNRESET)
+		die("recv");
+	return n == sizeof(*number);
+}
+
+/* --- the container's side ------------------------------------------------- */
+
+/* The runner has ended, and has said why if there was something to say. */
+static void
+wait_for_turn(int sync, int *number)
+{
+	if (!hear(sync, number))
+		_exit(DIE_FAILED);
+}
+
+static void
+take_turn(int sync)
+{
+	int nothing;
+
+	if (!tell(sync, 0))
+		_exit(DIE_FAILED);
+	wait_for_turn(sync, &nothing);
+}
+
+/* Root of the user namespace, whoever we were outside. */
+static void
+become_root(void)
+{
+	if (setgroups(0, NULL) == -1 && errno != EPERM)
+		die("setgroups");
+	if (setresgid(0, 0, 0) == -1)
+		die("setresgid 0");
+	if (setresuid(0, 0, 0) == -1)
+		die("setresuid 0");
+}
+
+bool
+container_has_user_namespace(const struct bundle *bundle)
+{
+	return (bundle->namespaces & CLONE_NEWUSER) != 0 ||
+	       bundle->joined[ns_type_of(CLONE_NEWUSER)] != NULL;
+}
+
+/* A new network namespace has a loopback interface that is down; programs take
+ * 127.0.0.1 for granted. See netdevice(7). */
+static void
+loopback_up(void)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		die("socket");
+	if (ioctl(fd, SIOCSIFFLAGS, &request) == -1)
+		die("ioctl SIOCSIFFLAGS lo");
+	close(fd);
+}
+
+static void
+set_names(const struct bundle *bundle)
+{
+	const char *host = bundle->hostname, *domain = bundle->domainname;
+
+	if (host != NULL && sethostname(host, strlen(host)) == -1)
+		die("sethostname %s", host);
+	if (domain != NULL && setdomainname(domain, strlen(domain)) == -1)
+		die("setdomainname %s", domain);
+}
+
+/* A descriptor of a folder of the host would be a way out (CVE-2024-21626), so
+ * none is left when we change to the working directory: these two are a socket
+ * and a process, and are closed by exec. */
+static void
+close_others(int *sync, int *parent)
+{
+	enum { FIRST = STDERR_FILENO + 1 };
+	int high[2] = {fcntl(*sync, F_DUPFD_CLOEXEC, FIRST + 2),
+		fcntl(*parent, F_DUPFD_CLOEXEC, FIRST + 2)};
+
+	for (int i = 0; i < 2; i++)
+		if (high[i] == -1 || dup3(high[i], FIRST + i, O_CLOEXEC) == -1)
+			die("dup3");
+	if (syscall(SYS_close_range, FIRST + 2, ~0U, 0) == -1)
+		die("close_range");
+	*sync = FIRST;
+	*parent = FIRST + 1;
+}
+
+static void
+become_command(struct container *c, int sync, int parent, int slave)
+{
+	const struct bundle_process *process = &c->bundle->process;
+
+	if (slave != -1)
+		terminal_take(slave, process->uid);
+	else if (c->talk != NULL && talk_child(c->talk) == -1)
+		die("dup2");
+	close_others(&sync, &parent);
+	identity_take(process);
+	/* The change of user has taken back that we die with the runner. */
+	if (!c->detach)
+		child_begin(parent);
+	else if (prctl(PR_SET_PDEATHSIG, 0) == -1)
+		die("prctl PR_SET_PDEATHSIG");
+	identity_environment(process);
+	execvp(process->args[0], process->args);
+	int error = errno;
+	tell(sync, error);
+	_exit(error == ENOENT ? 127 : 126);
+}
+
+/* From its birth until it becomes its command: the three stages. */
+static void
+container_init(struct container *c, int sync, int parent)
+{
+	const struct bundle *bundle = c->bundle;
+	bool own_mounts = (bundle->namespaces & CLONE_NEWNS) != 0;
+	int root = -1, slave = -1;
+
+	child_begin(parent);
+	wait_for_turn(sync, &c->state->pid);
+	/* Others in our namespaces may not look into us. Not before the maps
+	 * are written: this takes the files in /proc away from our user. */
+	if (prctl(PR_SET_DUMPABLE, 0) == -1)
+		die("prctl PR_SET_DUMPABLE");
+	if (container_has_user_namespace(bundle))
+		become_root();
+	if (setsid() == -1)
+		die("setsid");
+	if ((bundle->namespaces & CLONE_NEWNET) != 0)
+		loopback_up();
+	if (own_mounts)
+		root = rootfs_build(bundle);
+	/* Its root is the cgroup that we are in now. */
+	if ((bundle->namespaces & CLONE_NEWCGROUP) != 0 &&
+		unshare(CLONE_NEWCGROUP) == -1)
+		die("unshare CLONE_NEWCGROUP");
+	take_turn(sync);
+
+	if (hooks_run(bundle, BUNDLE_CREATE_CONTAINER, c->state, "creating") ==
+		-1)
+		_exit(DIE_FAILED);
+	if (own_mounts)
+		rootfs_pivot(root, bundle);
+	if (bundle->process.terminal)
+		slave = terminal_open(sync, bundle->process.rows,
+			bundle->process.columns, own_mounts);
+	set_names(bundle);
+	if (own_mounts)
+		rootfs_close(bundle);
+	take_turn(sync);
+
+	if (hooks_run(bundle, BUNDLE_START_CONTAINER, c->state, "created") ==
+		-1)
+		_exit(DIE_FAILED);
+	become_command(c, sync, parent, slave);
+}
+
+/* --- its birth ------------------------------------------------------------ */
+
+/* Open what linux.namespaces names, and be sure that it is a namespace of that
+ * type: a FIFO would block us, another type would be joined. */
+static int
+open_namespace(const char *path, int type)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd == -1)
+		die("open %s", path);
+	int found = ns_type_of(ioctl(fd, NS_GET_NSTYPE));
+	if (found != type)
+		die_plain(DIE_FAILED,
+			"linux.namespaces: %s: found %s, expected a %s"
+			" namespace",
+			path,
+			found == NS_TYPES ? "no namespace"
+					  : ns_types[found].name,
+			ns_types[type].name);
+	return fd;
+}
+
+/* Some can be joined with the rights that we have now, others only with those
+ * that the user namespace gives: so twice, and the user namespace between. A
+ * mount namespace takes /proc away, and comes last in each round. */
+static void
+join_those(int *fds, bool must)
+{
+	int mount = ns_type_of(CLONE_NEWNS), user = ns_type_of(CLONE_NEWUSER);
+
+	for (int k = 1; k <= NS_TYPES; k++) {
+		int i = (mount + k) % NS_TYPES;
+
+		if (fds[i] == -1 || i == user)
+			continue;
+		if (setns(fds[i], ns_types[i].flag) == 0) {
+			close(fds[i]);
+			fds[i] = -1;
+		} else if (must || errno != EPERM) {
+			die("setns %s", ns_types[i].name);
+		}
+	}
+}
+
+static void
+join(char *const *paths)
+{
+	int fds[NS_TYPES], user = ns_type_of(CLONE_NEWUSER);
+
+	for (int i = 0; i < NS_TYPES; i++)
+		fds[i] = paths[i] == NULL ? -1 : open_namespace(paths[i], i);
+	join_those(fds, fds[user] == -1);
+	if (fds[user] == -1)
+		return;
+	if (setns(fds[user], CLONE_NEWUSER) == -1)
+		die("setns user");
+	close(fds[user]);
+	become_root();
+	join_those(fds, true);
+}
+
+/* Offsets can be set until a process is in the namespace: unshare(2) puts only
+ * our children in it. See time_namespaces(7). */
+static void
+new_time(const struct bundle *bundle)
+{
+	if (unshare(CLONE_NEWTIME) == -1)
+		die("unshare CLONE_NEWTIME");
+	int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	if (fd == -1)
+		die("open /proc/self/timens_offsets");
+	if (bundle->monotonic.given &&
+		dprintf(fd, "monotonic %lld %u\n", bundle->monotonic.secs,
+			bundle->monotonic.nanosecs) < 0)
+		die("write /proc/self/timens_offsets");
+	if (bundle->boottime.given &&
+		dprintf(fd, "boottime %lld %u\n", bundle->boottime.secs,
+			bundle->boottime.nanosecs) < 0)
+		die("write /proc/self/timens_offsets");
+	close(fd);
+}
+
+static pid_t
+make_process(int flags, int *pidfd)
+{
+	struct clone_args args = {.flags = (unsigned)flags | CLONE_PIDFD,
+		.pidfd = (uintptr_t)pidfd,
+		.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	/* As in lesson02: a seccomp filter older than clone3. */
+	if (pid == -1 && errno == ENOSYS)
+		pid = (pid_t)syscall(SYS_clone, args.flags | args.exit_signal,
+			NULL, pidfd, NULL, 0);
+	return pid == -1 ? die_say("clone3") : pid;
+}
+
+/*
+ * Some things must be done before the container's first process is there, and
+ * would change the runner: a process between the two does them. It makes its
+ * own user namespace first, if there is a new one, because that must own the
+ * others. The container's process is then the runner's child (CLONE_PARENT).
+ */
+static void
+go_between(struct container *c, int sync, int parent)
+{
+	const struct bundle *bundle = c->bundle;
+	int flags = bundle->namespaces, pidfd, nothing;
+
+	child_begin(parent);
+	join(bundle->joined);
+	if ((flags & CLONE_NEWUSER) != 0) {
+		if (unshare(CLONE_NEWUSER) == -1)
+			die("unshare CLONE_NEWUSER");
+		if (!tell(sync, 0))
+			_exit(DIE_FAILED);
+		wait_for_turn(sync, &nothing);
+		become_root();
+	}
+	if ((flags & CLONE_NEWTIME) != 0)
+		new_time(bundle);
+	/* In a PID namespace that we join, others see the container's process at
+	 * once, and through /proc/PID/root all that it sees itself. */
+	if (prctl(PR_SET_DUMPABLE, 0) == -1)
+		die("prctl PR_SET_DUMPABLE");
+	flags &= ~(CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWCGROUP);
+	pid_t pid = make_process(flags | CLONE_PARENT, &pidfd);
+	if (pid == 0)
+		container_init(c, sync, parent);
+	_exit(pid != -1 && tell(sync, pid) ? 0 : DIE_FAILED);
+}
+
+static bool
+needs_go_between(const struct bundle *bundle)
+{
+	for (int i = 0; i < NS_TYPES; i++)
+		if (bundle->joined[i] != NULL)
+			return true;
+	return (bundle->namespaces & CLONE_NEWTIME) != 0;
+}
+
+/* The runner's part in it: the maps of its user namespace, the PID that it
+ * tells. That is read when it has ended: until then, nobody else would tell us
+ * that it was killed, because the container's process holds the socket, too.
+ * Returns -1 when it has failed. */
+static int
+help_go_between(struct container *c, pid_t between)
+{
+	int nothing;
+
+	if ((c->bundle->namespaces & CLONE_NEWUSER) != 0 &&
+		(!hear(c->sync, &nothing) ||
+			idmap_write(between, c->bundle) == -1 ||
+			!tell(c->sync, 0))) {
+		child_end(between);
+		return -1;
+	}
+	if (child_wait(between) != 0 || !hear(c->sync, &c->pid))
+		return -1;
+	/* It is our child, and cannot vanish before we wait for it. */
+	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	return c->pidfd == -1 ? die_say("pidfd_open %d", c->pid) : 0;
+}
+
+static int
+make_by_go_between(struct container *c, int sync, int parent)
+{
+	pid_t between = fork();
+
+	if (between == -1)
+		return die_say("fork");
+	if (between == 0) {
+		close(c->sync);
+		go_between(c, sync, parent);
+	}
+	/* While we held it, too, we would never see it closed. */
+	if (close(sync) == -1)
+		die("close");
+	return help_go_between(c, between);
+}
+
+static int
+make(struct container *c, int sync, int parent)
+{
+	c->pid = make_process(
+		c->bundle->namespaces & ~CLONE_NEWCGROUP, &c->pidfd);
+	if (c->pid == 0) {
+		close(c->sync);
+		container_init(c, sync, parent);
+	}
+	if (close(sync) == -1)
+		die("close");
+	if (c->pid != -1 && (c->bundle->namespaces & CLONE_NEWUSER) != 0)
+		return idmap_write(c->pid, c->bundle);
+	return c->pid == -1 ? -1 : 0;
+}
+
+int
+container_make(struct container *c)
+{
+	int pair[2], parent = child_self();
+
+	c->pid = -1;
+	c->pidfd = c->master = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+		die("socketpair");
+	c->sync = pair[0];
+	int done = needs_go_between(c->bundle)
+			   ? make_by_go_between(c, pair[1], parent)
+			   : make(c, pair[1], parent);
+	close(parent);
+	return done;
+}
+
+/* --- the runner's side ---------------------------------------------------- */
+
+int
+container_build(struct container *c)
+{
+	int nothing;
+
+	return tell(c->sync, c->pid) && hear(c->sync, &nothing) ? 0 : -1;
+}
+
+int
+container_pivot(struct container *c)
+{
+	int nothing;
+
+	if (!tell(c->sync, 0))
+		return -1;
+	if (c->bundle->process.terminal) {
+		c->master = terminal_receive(c->sync);
+		if (c->master == -1)
+			return -1;
+	}
+	return hear(c->sync, &nothing) ? 0 : -1;
+}
+
+/* When it becomes its command, its end of the socket is closed. A number is
+ * the errno of an exec that has failed: we say so, because its own standard
+ * streams may be a terminal by now that nobody reads. */
+int
+container_start(struct container *c)
+{
+	int error;
+
+	if (!tell(c->sync, 0))
+		return -1;
+	if (!hear(c->sync, &error))
+		return 0;
+	errno = error;
+	return die_say("exec %s", c->bundle->process.args[0]);
+}
+
+int
+container_reap(struct container *c)
+{
+	int status = 0;
+	pid_t ended;
+
+	close(c->sync);
+	if (c->pid == -1)
+		return DIE_FAILED;
+	/* The init of a PID namespace ends after all others in it, and one that
+	 * has lost its parent may be our child now: wait for that one first. */
+	do
+		ended = waitpid(-1, &status, 0);
+	while (ended != c->pid && (ended != -1 || errno == EINTR));
+	if (ended == -1)
+		die("waitpid %d", c->pid);
+	return child_exit_code(status);
+}

@@ -1,0 +1,53 @@
+/*
+ * container: a process that becomes a container, stage by stage. Between the
+ * stages it waits, and its runner does what can be done from outside only:
+ * user maps, control groups, limits, hooks, the state. See runtime.md,
+ * "Lifecycle"; the call that makes it is taught in lesson02.
+ */
+#ifndef COMMON_CONTAINER_H
+#define COMMON_CONTAINER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "bundle.h"
+#include "state.h"
+#include "talk.h"
+
+struct container {
+	const struct bundle *bundle;
+	struct state *state;
+	bool detach;	   /* it outlives its runner */
+	struct talk *talk; /* its standard streams, or NULL: the runner's */
+	pid_t pid;
+	int pidfd;  /* stands for it, and never for another process */
+	int sync;   /* our end of a socket, on which both take turns */
+	int master; /* of its terminal, or -1 */
+};
+
+/* Is it to have, or to join, a user namespace? */
+bool container_has_user_namespace(const struct bundle *bundle);
+
+/*
+ * The stages, in this order. Each returns when the container has done its part
+ * and waits. Where it has ended instead, and has said why, each returns -1;
+ * container_reap gives the exit code. Otherwise they end by die.
+ *
+ * container_make: a process in new namespaces, and in those to be joined; user
+ * maps, if it has a user namespace.
+ * container_build: it builds its root directory. Whoever wants to do something
+ * to the process from outside, does it before.
+ * container_pivot: that becomes its root; terminal and names.
+ * container_start: it takes its identity and becomes its command.
+ */
+int container_make(struct container *container);
+int container_build(struct container *container);
+int container_pivot(struct container *container);
+int container_start(struct container *container);
+
+/* After a failed stage: a container that waits for its turn ends when it hears
+ * that there is none. Wait for it, and for what it has left us. Returns its
+ * exit code, 1 where there is no process. */
+int container_reap(struct container *container);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * identity: who a process of the container is: user, groups, capabilities,
+ * limits. The order is the lesson: what is given up first cannot be asked for
+ * later. See credentials(7) and capabilities(7).
+ */
+#ifndef COMMON_IDENTITY_H
+#define COMMON_IDENTITY_H
+
+#include "bundle.h"
+
+/*
+ * In the runner, for a child that waits: resource limits (prlimit(2)) and
+ * oom_score_adj. From outside, because in a user namespace of its own the
+ * child may not raise them.
+ * Returns 0, or -1 when it has said why not.
+ */
+int identity_limit(pid_t pid, const struct bundle_process *process);
+
+/*
+ * In the process itself, last before exec: umask, no_new_privs, bounding set,
+ * groups, user, the working directory, the other capability sets. What the
+ * runner itself has not cannot be given. Ends by die.
+ */
+void identity_take(const struct bundle_process *process);
+
+/* The environment becomes that of the process, with HOME as the container's
+ * /etc/passwd has it where it is not given. Ends by die. */
+void identity_environment(const struct bundle_process *process);
+
+#endif

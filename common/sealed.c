@@ -1,0 +1,105 @@
+#include "sealed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "die.h"
+
+/* Of linux/memfd.h, Linux 6.3. */
+enum { MEMFD_EXEC = 0x10 };
+
+enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+
+/* Where the program was started from: the copy has no folder. */
+static const char *const variable = "NSLESSONS_PROGRAM";
+
+static bool
+is_sealed(int program)
+{
+	int seals = fcntl(program, F_GET_SEALS);
+
+	return seals != -1 && (seals & SEALS) == SEALS;
+}
+
+/* Before Linux 6.3 there was no such flag, and each memfd could be executed. */
+static int
+make_memfd(void)
+{
+	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd =
+		memfd_create(program_invocation_short_name, flags | MEMFD_EXEC);
+
+	if (fd == -1 && errno == EINVAL)
+		fd = memfd_create(program_invocation_short_name, flags);
+	if (fd == -1)
+		die("memfd_create");
+	return fd;
+}
+
+static int
+copy(int program)
+{
+	int fd = make_memfd();
+	struct stat st;
+	off_t done = 0;
+
+	if (fstat(program, &st) == -1)
+		die("fstat /proc/self/exe");
+	while (done < st.st_size)
+		if (sendfile(fd, program, &done, st.st_size - done) <= 0)
+			die("sendfile /proc/self/exe");
+	if (fcntl(fd, F_ADD_SEALS, SEALS) == -1)
+		die("fcntl F_ADD_SEALS");
+	return fd;
+}
+
+void
+sealed_begin(char **argv)
+{
+	int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	/* Without /proc the lesson will say so by itself. */
+	if (program == -1)
+		return;
+	if (is_sealed(program)) {
+		close(program);
+		/* Else it would be that of the copy's file. */
+		if (prctl(PR_SET_NAME, program_invocation_short_name) == -1)
+			die("prctl PR_SET_NAME");
+		return;
+	}
+	char *path = realpath("/proc/self/exe", NULL);
+	if (path == NULL)
+		die("realpath /proc/self/exe");
+	if (setenv(variable, path, 1) == -1)
+		die("setenv");
+	int fd = copy(program);
+	syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+	die("execveat a copy of %s", path);
+}
+
+char *
+sealed_program(void)
+{
+	int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	const char *path = getenv(variable);
+
+	if (program == -1)
+		die("open /proc/self/exe");
+	bool sealed = is_sealed(program);
+	close(program);
+	char *found = sealed && path != NULL ? strdup(path)
+					     : realpath("/proc/self/exe", NULL);
+	if (found == NULL)
+		die("realpath /proc/self/exe");
+	return found;
+}

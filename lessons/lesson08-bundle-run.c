@@ -1,0 +1,655 @@
+/* lesson08 bundle-run: What does config.json ask for, and who obeys?
+ *
+ * Try:   sudo ./lesson08          sudo ./lesson08 run -b bundle mycontainer
+ * See:   Line by line, config.json asks; the kernel, asked from inside and
+ *        from outside, says that it is so.
+ * Why:   config.json is a list of wishes: namespaces, mounts, a user, limits.
+ *        A runtime turns each into a system call, in an order that leaves no
+ *        way back: what is given up first cannot be asked for later.
+ * Break: In config.json, take "network" out of linux.namespaces: the
+ *        container has the host's network, and nothing else changes.
+ * Shell: sudo runc run -b bundle mycontainer
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "box.h"
+#include "bundle.h"
+#include "caps.h"
+#include "cgroup.h"
+#include "child.h"
+#include "container.h"
+#include "die.h"
+#include "display.h"
+#include "hooks.h"
+#include "identity.h"
+#include "need.h"
+#include "ns.h"
+#include "options.h"
+#include "proc.h"
+#include "report.h"
+#include "scan.h"
+#include "sealed.h"
+#include "spec.h"
+#include "state.h"
+#include "terminal.h"
+
+static const char *bundle_dir, *root, *pid_file;
+static bool detach, ignore, rootless, quiet, spec, list;
+
+static const struct option_entry own_options[] = {
+	{'b', "bundle", "DIR", "the bundle (for spec: where to write)", NULL,
+		&bundle_dir},
+	{'d', "detach", NULL, "run: do not wait for the container", &detach,
+		NULL},
+	{0, "pid-file", "FILE", "run: write the PID of its init", NULL,
+		&pid_file},
+	{0, "ignore-unsupported", NULL, "run without what we do not have",
+		&ignore, NULL},
+	{0, "rootless", NULL, "spec: for a user without privilege", &rootless,
+		NULL},
+	{0, "root", "DIR", "where the states are kept", NULL, &root},
+	{'q', "quiet", NULL, "list: the names alone", &quiet, NULL},
+	{0, "spec", NULL, "the same as the verb spec", &spec, NULL},
+	{0, "list", NULL, "the same as the verb list", &list, NULL},
+	{0, NULL, NULL, NULL, NULL, NULL},
+};
+
+static const struct lesson lesson = {
+	.number = "lesson08",
+	.name = "bundle-run",
+	.question = "What does config.json ask for, and who obeys?",
+	.operands = "[run NAME | list | spec]",
+	.tool = "run a bundle as the container NAME, list containers, or"
+		" write a\nconfig.json",
+	.steps = 5,
+	.own = own_options,
+	.verb = true,
+};
+
+/* --- run ------------------------------------------------------------------ */
+
+/* Nothing that protects is dropped in silence. */
+static void
+refuse_unsupported(const struct bundle *bundle)
+{
+	char **what = bundle->unsupported;
+
+	if (*what == NULL)
+		return;
+	fprintf(stderr, "%s: config.json asks for what this runtime has not:\n",
+		lesson.number);
+	for (; *what != NULL; what++)
+		fprintf(stderr, "  %s\n", *what);
+	if (!ignore)
+		die_plain(DIE_FAILED,
+			"not started (--ignore-unsupported runs it without)");
+}
+
+/* The name is ours from here on, and the state says what belongs to it before
+ * we make it: so whoever comes after a crash can clean up. */
+static int
+claim(struct state *state, const char *name, const struct bundle *bundle,
+	struct cgroup *cgroup)
+{
+	char *error;
+
+	if (state_claim(state, root, name, &error) == -1)
+		die_plain(DIE_FAILED, "%s", error);
+	if (cgroup_plan(cgroup, bundle->cgroups_path, name) == -1)
+		return die_say("read /proc/self/cgroup");
+	state->bundle = bundle->dir;
+	state->rootfs = bundle->rootfs;
+	state->cgroups = cgroup->folders;
+	state->process =
+		json_incref(json_object_get(bundle->config, "process"));
+	state->annotations = json_incref((json_t *)bundle->annotations);
+	return state_write(state) == -1 ? die_say("write the state") : 0;
+}
+
+static int
+make_cgroup(struct cgroup *cgroup, const struct bundle *bundle)
+{
+	if (cgroup_make(cgroup, &bundle->resources) == -1)
+		return die_say("cgroup of the container");
+	for (char **line = cgroup->missing; *line != NULL; line++)
+		fprintf(stderr, "%s: not enforced here: %s\n", lesson.number,
+			*line);
+	return 0;
+}
+
+static int
+write_pid_file(pid_t pid)
+{
+	if (pid_file == NULL)
+		return 0;
+	int fd = open(pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd == -1)
+		return die_say("open %s", pid_file);
+	int done = dprintf(fd, "%d", pid);
+	close(fd);
+	return done < 0 ? die_say("write %s", pid_file) : 0;
+}
+
+/* Now that it has a PID. */
+static int
+save(struct state *state, pid_t pid)
+{
+	state->pid = pid;
+	if (proc_start_time(pid, &state->start) == -1)
+		return die_say("read /proc/%d/stat", pid);
+	state->status = STATE_RUNNING;
+	if (state_write(state) == -1)
+		return die_say("write the state");
+	return write_pid_file(pid);
+}
+
+/*
+ * The start of a container. On the left what the runner does from outside,
+ * named container_ what the container does in its turn. Its process is put
+ * into its cgroup and under its limits before it does anything: so it cannot
+ * get around them.
+ */
+static int
+start(struct container *c, struct cgroup *cgroup)
+{
+	const struct bundle *bundle = c->bundle;
+	struct state *state = c->state;
+
+	if (make_cgroup(cgroup, bundle) == -1 || container_make(c) == -1)
+		return -1;
+	if (cgroup_enter(cgroup->folders, c->pid) == -1)
+		return die_say("write cgroup.procs");
+	if (identity_limit(c->pid, &bundle->process) == -1 ||
+		container_build(c) == -1)
+		return -1;
+	state->pid = c->pid;
+	if (hooks_run(bundle, BUNDLE_PRESTART, state, "creating") == -1 ||
+		hooks_run(bundle, BUNDLE_CREATE_RUNTIME, state, "creating") ==
+			-1 ||
+		container_pivot(c) == -1 || save(state, c->pid) == -1 ||
+		container_start(c) == -1)
+		return -1;
+	hooks_run(bundle, BUNDLE_POSTSTART, state, "running");
+	return 0;
+}
+
+/* Wait for its end; pass on what is typed, printed and signalled. */
+static int
+follow(const struct container *c)
+{
+	bool is_init = (c->bundle->namespaces & CLONE_NEWPID) != 0;
+
+	return c->bundle->process.terminal
+		       ? terminal_follow(c->pid, c->master, is_init)
+		       : child_follow(c->pid, is_init);
+}
+
+static void
+clean_up(const struct bundle *bundle, struct state *state,
+	const struct cgroup *cgroup)
+{
+	if (cgroup_remove(cgroup->folders) == -1)
+		die_say("rmdir of the container's cgroup");
+	hooks_run(bundle, BUNDLE_POSTSTOP, state, "stopped");
+	if (state_remove(state) == -1)
+		die_say("remove the state");
+}
+
+/* From the start to the end, or, detached, to the start alone. */
+static int
+run_claimed(struct container *c, struct cgroup *cgroup)
+{
+	if (start(c, cgroup) == 0) {
+		if (!detach)
+			return follow(c);
+		if (state_release(c->state) == 0)
+			return 0;
+		die_say("write the state");
+	}
+	int code = container_reap(c);
+	return code == 0 ? DIE_FAILED : code;
+}
+
+/* The folder we are in, if it is a bundle, or that beside the program. */
+static struct bundle
+load(void)
+{
+	if (bundle_dir != NULL)
+		return box_load(bundle_dir);
+	if (access("config.json", F_OK) == 0)
+		return box_load(".");
+	char *ours = need_bundle();
+	struct bundle bundle = box_load(ours);
+	free(ours);
+	return bundle;
+}
+
+static int
+run(const char *name)
+{
+	struct bundle bundle;
+	struct state state;
+	struct cgroup cgroup;
+	struct container c = {
+		.bundle = &bundle, .state = &state, .detach = detach};
+
+	if (!state_is_name(name))
+		options_wrong(&lesson, "`%s` is no name of a container", name);
+	bundle = load();
+	if (detach && bundle.process.terminal)
+		options_wrong(&lesson,
+			"--detach: process.terminal wants a terminal, and"
+			" nobody would be there");
+	refuse_unsupported(&bundle);
+	if (!container_has_user_namespace(&bundle))
+		need_privilege();
+	child_follow_begin();
+	int code = claim(&state, name, &bundle, &cgroup) == -1
+			   ? DIE_FAILED
+			   : run_claimed(&c, &cgroup);
+	if (!detach || code != 0)
+		clean_up(&bundle, &state, &cgroup);
+	bundle_free(&bundle);
+	cgroup_free(&cgroup);
+	state_free(&state);
+	return code;
+}
+
+/* --- list and spec -------------------------------------------------------- */
+
+static void
+print_state(const struct state *state)
+{
+	static const char *const words[] = {"creating", "running", "stopped"};
+	char *bundle = display_clean(state->bundle);
+
+	if (quiet)
+		printf("%s\n", state->name);
+	else
+		printf("%-12s   %-10d  %-10s  %-20s   %s   %u\n", state->name,
+			state->pid, words[state->status], bundle,
+			state->created, state->owner);
+	free(bundle);
+}
+
+static int
+list_containers(void)
+{
+	struct state *states;
+	char *error;
+	int count = state_each(root, &states, &error);
+	json_t *all = json_array();
+
+	if (count == -1)
+		die_plain(DIE_FAILED, "%s", error);
+	if (!options.json && !quiet)
+		printf("%-12s   %-10s  %-10s  %-20s   %-20s   %s\n", "ID",
+			"PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
+	for (int i = 0; i < count; i++) {
+		if (!options.json)
+			print_state(&states[i]);
+		else if (json_array_append_new(all, state_json(&states[i])) ==
+			 -1)
+			die("malloc");
+		state_free(&states[i]);
+	}
+	free(states);
+	if (options.json)
+		report_document(all);
+	else
+		json_decref(all);
+	return fflush(stdout) == EOF ? DIE_FAILED : 0;
+}
+
+static int
+write_spec(void)
+{
+	char *error;
+
+	if (spec_write(bundle_dir == NULL ? "." : bundle_dir, rootless,
+		    &error) == -1)
+		die_plain(DIE_FAILED, "%s", error);
+	return 0;
+}
+
+static int
+tool(char **operands, int count)
+{
+	if (spec || (count == 1 && strcmp(operands[0], "spec") == 0))
+		return write_spec();
+	if (list || (count == 1 && strcmp(operands[0], "list") == 0))
+		return list_containers();
+	if (count == 2 && strcmp(operands[0], "run") == 0)
+		return run(operands[1]);
+	options_wrong(&lesson, "found `%s`%s, expected run NAME, list or spec",
+		operands[0], count > 1 ? " and more" : "");
+}
+
+/* --- the demonstration ---------------------------------------------------- */
+
+/* Below the demonstration's container: what config.json asks for is read from
+ * the bundle, what became of it from the kernel. */
+struct walk {
+	const struct bundle *bundle;
+	struct box box;
+};
+
+/* The bundle beside the program. It asks for a terminal, and here are pipes;
+ * a user without privilege gets the config.json that he can run. */
+static struct bundle
+load_ours(const char *dir)
+{
+	char folder[] = "/tmp/nslessons-XXXXXX", *rootfs, *error, *file;
+	bool privileged = caps_have(CAP_SYS_ADMIN);
+
+	if (privileged)
+		return box_load(dir);
+	if (mkdtemp(folder) == NULL)
+		die("mkdtemp %s", folder);
+	if (asprintf(&rootfs, "%s/rootfs", dir) == -1 ||
+		asprintf(&file, "%s/config.json", folder) == -1)
+		die("malloc");
+	json_t *config = spec_config(true);
+	json_object_set_new(
+		json_object_get(config, "root"), "path", json_string(rootfs));
+	struct bundle bundle;
+	int done = json_dump_file(config, file, 0);
+	if (done == 0)
+		done = bundle_load(&bundle, folder, &error);
+	unlink(file);
+	rmdir(folder);
+	if (done == -1)
+		die_plain(DIE_FAILED, "%s: no bundle", folder);
+	json_decref(config);
+	free(file);
+	free(rootfs);
+	return bundle;
+}
+
+/* The stages of start() above, without a name, cgroup or hooks. */
+static void
+start_walk(struct walk *walk)
+{
+	struct state nobody = {.lock = -1};
+	struct container c = {.bundle = walk->bundle,
+		.state = &nobody,
+		.talk = &walk->box.talk};
+
+	box_prepare(&walk->box);
+	if (container_make(&c) == -1 ||
+		identity_limit(c.pid, &walk->bundle->process) == -1 ||
+		container_build(&c) == -1 || container_pivot(&c) == -1 ||
+		container_start(&c) == -1)
+		_exit(container_reap(&c));
+	close(c.sync);
+	walk->box.pid = c.pid;
+	walk->box.pidfd = c.pidfd;
+	box_parent(&walk->box);
+}
+
+static int
+count_names(const char *path, FILE *out)
+{
+	struct dirent **names;
+	int count = scandir(path, &names, NULL, alphasort), shown = 0;
+
+	if (count == -1)
+		die("scandir %s", path);
+	for (int i = 0; i < count; i++) {
+		if (names[i]->d_name[0] != '.') {
+			fprintf(out, "%s%s", shown > 0 ? " " : "",
+				names[i]->d_name);
+			shown++;
+		}
+		free(names[i]);
+	}
+	free(names);
+	return shown;
+}
+
+/* A01: two levels of the bundle, and the second seen from inside. */
+static void
+two_levels(struct walk *walk, const char *dir)
+{
+	char *inside = box_ask(&walk->box, "echo $(ls /)"), *outside;
+	size_t size;
+	FILE *out = open_memstream(&outside, &size);
+	struct stat st;
+	char *file;
+
+	if (out == NULL || asprintf(&file, "%s/config.json", dir) == -1)
+		die("malloc");
+	count_names(walk->bundle->rootfs, out);
+	fputc('\n', out);
+	if (fclose(out) == EOF)
+		die("malloc");
+	if (stat(file, &st) == -1)
+		die("stat %s", file);
+	report_step("A01", "A bundle: how to run it, and what to run it on.");
+	report_host("bundle");
+	report_host("|-- config.json");
+	report_host("`-- rootfs");
+	report_host("    %s", outside);
+	report_host("container# ls /");
+	report_host("    %s", inside);
+	report_equal(1, S_ISREG(st.st_mode), "config.json is a file (1: yes)");
+	report_equal(0, strcmp(inside, outside),
+		"rootfs, and / inside: differences");
+	free(file);
+	free(outside);
+	free(inside);
+}
+
+/* A02, A12: each type that config.json names is new, the others are ours. */
+static void
+asked_namespaces(const struct walk *walk)
+{
+	const struct bundle *bundle = walk->bundle;
+
+	report_step("A02 A12", "linux.namespaces: those named are new.");
+	report_ask("clone3(a CLONE_NEW flag for each)");
+	for (int i = 0; i < NS_TYPES; i++) {
+		const struct ns_type *type = &ns_types[i];
+
+		if (!ns_exists(type)) {
+			report_skip(type->name, "this kernel has none");
+			continue;
+		}
+		struct ns_id ours = ns_look(NS_SELF, type->name);
+		struct ns_id its = ns_look(walk->box.pid, type->name);
+
+		if ((bundle->namespaces & type->flag) != 0)
+			report_other(ours, its, "%s: asked for, and new",
+				type->name);
+		else
+			report_same(ours, its, "%s: not asked for: ours",
+				type->name);
+	}
+}
+
+static unsigned long long
+status_number(struct box *box, const char *name, int base)
+{
+	char *line =
+		box_ask(box, "sed -n 's/^%s:\\t//p' /proc/self/status", name);
+	unsigned long long number = strtoull(line, NULL, base);
+
+	free(line);
+	return number;
+}
+
+/* process: who it is, and what it may. */
+static void
+asked_process(struct walk *walk)
+{
+	const struct bundle_process *process = &walk->bundle->process;
+	struct box *box = &walk->box;
+	char *pwd = box_ask(box, "pwd");
+
+	report_step("A02", "process: who the command is, and what it may.");
+	report_ask("prlimit, setresuid, prctl(PR_CAPBSET_DROP), capset");
+	report_host("config.json, process.args: %s", process->args[0]);
+	report_container("container# cat /proc/1/comm; id");
+	char *answer = box_ask(box, "cat /proc/1/comm; id");
+	report_container("%s", answer);
+	free(answer);
+	report_equal(process->uid, box_ask_number(box, "id -u"), "user.uid");
+	report_equal(0, strncmp(pwd, process->cwd, strlen(process->cwd)),
+		"cwd is %s: differences", process->cwd);
+	for (size_t i = 0; i < process->rlimit_count; i++) {
+		struct rlimit found;
+
+		if (prlimit(box->pid, process->rlimits[i].resource, NULL,
+			    &found) == -1)
+			die("prlimit %d", box->pid);
+		report_equal((long long)process->rlimits[i].limit.rlim_cur,
+			(long long)found.rlim_cur, "%s",
+			process->rlimits[i].name);
+	}
+	/* Its user namespace gives it all, ours what we have. */
+	uint64_t all = container_has_user_namespace(walk->bundle)
+			       ? UINT64_MAX
+			       : caps_permitted();
+	report_equal((long long)(process->caps.effective & all),
+		(long long)status_number(box, "CapEff", 16),
+		"capabilities.effective, a bit each");
+	report_equal(0, (long long)status_number(box, "CapInh", 16),
+		"capabilities.inheritable: none");
+	report_equal(process->no_new_privileges,
+		(long long)status_number(box, "NoNewPrivs", 10),
+		"noNewPrivileges");
+	report_equal(0,
+		box_ask_number(box, "[ $(hostname) = %s ]; echo $?",
+			walk->bundle->hostname),
+		"hostname is %s: differences", walk->bundle->hostname);
+	free(pwd);
+}
+
+/* How many of the paths give a line of output to a command in the container. */
+static int
+count_paths(struct box *box, char **paths, const char *command)
+{
+	int count = 0;
+
+	for (; *paths != NULL; paths++) {
+		char *answer = box_ask(box, command, *paths);
+
+		count += display_lines(answer);
+		free(answer);
+	}
+	return count;
+}
+
+/* mounts, root, masks: what it sees of files. */
+static void
+asked_files(struct walk *walk)
+{
+	const struct bundle *bundle = walk->bundle;
+	struct box *box = &walk->box;
+	int there = 0;
+
+	report_step("A02", "mounts, root, masks: what it sees and may change.");
+	report_ask("mount, pivot_root, mount_setattr");
+	for (size_t i = 0; i < bundle->mount_count; i++) {
+		const struct bundle_mount *m = &bundle->mounts[i];
+
+		report_host("%-16s %s", m->destination, m->type);
+		there += (int)box_ask_number(box,
+			"cut -d' ' -f5 /proc/self/mountinfo |"
+			" grep -x %s | sort -u | wc -l",
+			m->destination);
+	}
+	report_container("container# touch /new");
+	char *refused = box_ask(box, "touch /new");
+	report_container("%s", refused);
+	free(refused);
+	report_equal(
+		(long long)bundle->mount_count, there, "mounts that are there");
+	report_equal(bundle->readonly,
+		box_ask_number(box, "touch /new 2>/dev/null; echo $?"),
+		"root.readonly: touch fails");
+	report_equal(0,
+		count_paths(box, bundle->masked_paths,
+			"[ ! -e %1$s ] || ls -A %1$s | grep -v ^/;"
+			" [ ! -f %1$s ] || cat %1$s"),
+		"maskedPaths that show something");
+	report_equal(0,
+		count_paths(box, bundle->readonly_paths,
+			"[ ! -e %1$s ] || cut -d' ' -f5,6"
+			" /proc/self/mountinfo | grep -q '^%1$s ro' ||"
+			" echo %1$s"),
+		"readonlyPaths that can be written");
+	report_equal(6,
+		box_ask_number(box,
+			"ls -l /dev/null /dev/zero /dev/full /dev/random"
+			" /dev/urandom /dev/tty | grep -c ^c"),
+		"devices that every container has");
+}
+
+/* A15: nobody else. */
+static void
+one_process(struct walk *walk)
+{
+	pid_t pids[PROC_LEVELS];
+	int levels = proc_nspids(walk->box.pid, pids);
+	ino_t space = ns_look(walk->box.pid, "pid").ino;
+	struct scan scan;
+
+	if (levels == -1 || scan_take(&scan, false) == -1)
+		die("read /proc");
+	int index = scan_find_space(&scan, space);
+	report_step("A15", "What runs: its init, and nobody else.");
+	report_host("host# lsns -t pid %lu", space);
+	report_host("%d/%d  sh", pids[0], pids[levels - 1]);
+	report_equal(1, index == SCAN_NONE ? 0 : scan.spaces[index].processes,
+		"processes in its PID namespace");
+	report_equal(1, pids[levels - 1], "its PID inside");
+	report_explain("The runner is the parent of that process and waits"
+		       " outside.");
+	scan_free(&scan);
+}
+
+int
+main(int argc, char **argv)
+{
+	sealed_begin(argv);
+	int first = options_parse(&lesson, argc, argv);
+
+	need_proc();
+	if (first < argc || spec || list)
+		return tool(argv + first, argc - first);
+	char *dir = need_bundle();
+	struct bundle bundle = load_ours(dir);
+	struct walk walk = {.bundle = &bundle};
+	bundle.process.terminal = false;
+	/* In a user namespace of its own it may make the others. */
+	if (container_has_user_namespace(&bundle))
+		need_user_namespace();
+	else
+		need_namespaces(bundle.namespaces);
+	report_begin(&lesson);
+
+	start_walk(&walk);
+	two_levels(&walk, dir);
+	asked_namespaces(&walk);
+	asked_process(&walk);
+	asked_files(&walk);
+	one_process(&walk);
+	report_hold(walk.box.pid);
+
+	box_stop(&walk.box);
+	bundle_free(&bundle);
+	free(dir);
+	return report_end();
+}
