@@ -1,0 +1,924 @@
+/* lesson09 bundle-exec: How does a runtime find its container again?
+ *
+ * Try:   sudo ./lesson09          sudo ./lesson09 exec mycontainer sh
+ * See:   A note in a folder tells the PID and the start time of a container's
+ *        init. With it, another program enters the container, lists its
+ *        processes by the host's PIDs, and sends it signals.
+ * Why:   There is no container to be asked: the kernel knows processes and
+ *        namespaces. A name is the runtime's own, and so is the memory of it.
+ *        A PID is used again, so the start time is compared.
+ * Break: In common/state.c, in look_at_init, leave out the comparison of the
+ *        start times: step 6 enters a process that is not the container's.
+ * Shell: sudo runc exec mycontainer sh
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/perf_event.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "box.h"
+#include "bundle.h"
+#include "cgroup.h"
+#include "child.h"
+#include "die.h"
+#include "display.h"
+#include "execs.h"
+#include "gate.h"
+#include "identity.h"
+#include "need.h"
+#include "ns.h"
+#include "options.h"
+#include "proc.h"
+#include "ps.h"
+#include "report.h"
+#include "sealed.h"
+#include "settings.h"
+#include "state.h"
+#include "terminal.h"
+
+static const char *root, *cwd, *user, *process_file, *pid_file;
+static bool tty, detach, all, force;
+
+static const struct option_entry own_options[] = {
+	{0, "cwd", "DIR", "exec: the working directory", NULL, &cwd},
+	{'e', "env", "NAME=VALUE", "exec: a variable; may be repeated", NULL,
+		NULL},
+	{'u', "user", "UID[:GID]", "exec: as this user", NULL, &user},
+	{'t', "tty", NULL, "exec: on a terminal of the container", &tty, NULL},
+	{0, "cap", "CAP", "exec: one more capability; may be repeated", NULL,
+		NULL},
+	{'p', "process", "FILE", "exec: as this JSON file says", NULL,
+		&process_file},
+	{0, "pid-file", "FILE", "exec: write the PID of the command", NULL,
+		&pid_file},
+	{'d', "detach", NULL, "exec: do not wait for the command", &detach,
+		NULL},
+	{'a', "all", NULL, "kill: each of its processes", &all, NULL},
+	{'f', "force", NULL, "delete: kill it first", &force, NULL},
+	{0, "root", "DIR", "where the states are kept", NULL, &root},
+	{0, NULL, NULL, NULL, NULL, NULL},
+};
+
+static const struct lesson lesson = {
+	.number = "lesson09",
+	.name = "bundle-exec",
+	.question = "How does a runtime find its container again?",
+	.operands = "[exec NAME [COMMAND...] | ps NAME | state NAME |\n"
+		    "       kill NAME [SIGNAL] | delete NAME]",
+	.tool = "run COMMAND in the container NAME, list its processes, print"
+		" its\nstate, send it a signal (TERM), or remove what is left"
+		" of it",
+	.steps = 6,
+	.own = own_options,
+	.verb = true,
+};
+
+/* --- exec ----------------------------------------------------------------- */
+
+/* A container, found by its name. */
+struct container {
+	struct state state;
+	int pidfd; /* of its init, -1 when it is stopped */
+};
+
+static struct container
+find(const char *name)
+{
+	struct container c;
+	char *error;
+
+	if (!state_is_name(name))
+		options_wrong(&lesson, "`%s` is no name of a container", name);
+	if (state_find(&c.state, root, name, &c.pidfd, &error) == -1)
+		die_plain(DIE_FAILED, "%s", error);
+	return c;
+}
+
+static struct container
+find_running(const char *name)
+{
+	struct container c = find(name);
+
+	if (c.state.status == STATE_CREATING)
+		die_plain(DIE_FAILED, "container %s is being started", name);
+	if (c.state.status == STATE_STOPPED)
+		die_plain(DIE_FAILED, "container %s is stopped", name);
+	return c;
+}
+
+/* Who takes part: the runner; a process that joins the container and has a
+ * child there; this child, which becomes the command. */
+struct entry {
+	const struct container *container;
+	const struct bundle_process *process;
+	int flags;	   /* the namespaces to be joined */
+	int runner;	   /* stands for it, see child_begin */
+	struct gate join;  /* from the runner: you are in the cgroup */
+	struct gate start; /* from the runner: your limits are set */
+	/*
+	 * To the runner: the PID of the child, and, if it cannot become the
+	 * command, one more byte. The pipe is closed when it has, because the
+	 * child's end is close-on-exec.
+	 */
+	int news[2];
+	int terminal[2]; /* a socket, on which a terminal travels */
+};
+
+/* As in lesson03: the types in which the container is elsewhere than we. */
+static int
+different(pid_t pid)
+{
+	int flags = 0;
+
+	for (int i = 0; i < NS_TYPES; i++) {
+		const struct ns_type *type = &ns_types[i];
+
+		if (ns_exists(type) && !ns_same(ns_look(NS_SELF, type->name),
+					       ns_look(pid, type->name)))
+			flags |= type->flag;
+	}
+	return flags;
+}
+
+/* As in lesson03. */
+static void
+become_root(void)
+{
+	if (setgroups(0, NULL) == -1 && errno != EPERM)
+		die("setgroups");
+	if (setgid(0) == -1 && errno != EINVAL)
+		die("setgid 0");
+	if (setuid(0) == -1 && errno != EINVAL)
+		die("setuid 0");
+}
+
+/*
+ * In the container. No descriptor of ours is there in the end: all that we have
+ * opened are close-on-exec, and what our caller had open was closed at once. A
+ * new session has no terminal of the host, into which the command could type.
+ */
+static void
+command(struct entry *entry)
+{
+	const struct bundle_process *process = entry->process;
+
+	if (gate_wait(&entry->start) == -1)
+		_exit(DIE_FAILED);
+	if (setsid() == -1)
+		die("setsid");
+	if (process->terminal)
+		terminal_take(terminal_open(entry->terminal[1], process->rows,
+				      process->columns, false),
+			process->uid);
+	identity_take(process);
+	/* Not before: a change of user takes back that we die with the runner. */
+	if (!detach)
+		child_begin(entry->runner);
+	identity_environment(process);
+	execvp(process->args[0], process->args);
+	int error = errno;
+	if (write(entry->news[1], "", 1) == -1)
+		die("write news");
+	die_plain(error == ENOENT ? 127 : 126, "exec %s: %s (%s)",
+		process->args[0], die_errno_name(error), strerror(error));
+}
+
+/*
+ * The step of lesson03, with two differences. From the moment of setns the
+ * container's root can look at us: not if we are not dumpable (prctl(2)). And
+ * the child is the runner's (CLONE_PARENT), which waits for it; our own PID
+ * namespace is still the host's, so the number that clone returns is, too.
+ */
+static void
+joiner(struct entry *entry)
+{
+	const struct state *state = &entry->container->state;
+
+	child_begin(entry->runner);
+	if (gate_wait(&entry->join) == -1)
+		_exit(DIE_FAILED);
+	if (prctl(PR_SET_DUMPABLE, 0) == -1)
+		die("prctl PR_SET_DUMPABLE");
+	if (entry->flags != 0 &&
+		setns(entry->container->pidfd, entry->flags) == -1)
+		die("setns to the namespaces of %d", state->pid);
+	if ((entry->flags & CLONE_NEWUSER) != 0)
+		become_root();
+	pid_t pid = (pid_t)syscall(
+		SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
+	if (pid == -1)
+		die("clone");
+	if (pid == 0)
+		command(entry);
+	if (write(entry->news[1], &pid, sizeof(pid)) == -1)
+		die("write news");
+	_exit(0);
+}
+
+/* As many bytes as asked, or not. */
+static bool
+hear(int fd, void *what, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, what, size);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		die("read news");
+	return n == (ssize_t)size;
+}
+
+/*
+ * The runner's part. The joiner is in the cgroup before it does anything, so
+ * nothing that the command does can be outside it. The limits are for the
+ * command alone; but its score comes from the joiner: once this is not
+ * dumpable, an ordinary user cannot write to its files in /proc.
+ * Returns the PID of the command, or -1 when somebody has ended and said why.
+ */
+static pid_t
+let_in(struct entry *entry, pid_t joiner_pid)
+{
+	struct bundle_process score = *entry->process, limits = *entry->process;
+	pid_t pid;
+
+	score.rlimit_count = 0;
+	limits.oom_score_adj.given = false;
+	if (cgroup_enter(entry->container->state.cgroups, joiner_pid) == -1)
+		die("write cgroup.procs");
+	if (identity_limit(joiner_pid, &score) == -1)
+		_exit(DIE_FAILED);
+	if (gate_open(&entry->join) == -1)
+		die("write gate");
+	bool told = hear(entry->news[0], &pid, sizeof(pid));
+	if (child_wait(joiner_pid) == -1)
+		die("waitpid %d", joiner_pid);
+	if (!told)
+		return -1;
+	if (identity_limit(pid, &limits) == -1)
+		_exit(DIE_FAILED);
+	if (gate_open(&entry->start) == -1)
+		die("write gate");
+	return pid;
+}
+
+/* From the birth of the joiner to the end of the command. Returns its exit
+ * code; with --detach, 0 as soon as it is the command. */
+static int
+enter(struct entry *entry, int pid_fd)
+{
+	bool terminal = entry->process->terminal;
+	int master = -1;
+	char byte;
+
+	entry->runner = child_self();
+	child_follow_begin();
+	if (gate_make(&entry->join) == -1 || gate_make(&entry->start) == -1 ||
+		pipe2(entry->news, O_CLOEXEC) == -1)
+		die("pipe2");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+		    entry->terminal) == -1)
+		die("socketpair");
+	pid_t joiner_pid = fork();
+	if (joiner_pid == -1)
+		die("fork");
+	if (joiner_pid == 0)
+		joiner(entry);
+	/* While we held them, too, we would never see them closed. */
+	close(entry->news[1]);
+	close(entry->terminal[1]);
+	pid_t pid = let_in(entry, joiner_pid);
+	if (pid == -1)
+		return DIE_FAILED;
+	if (terminal)
+		master = terminal_receive(entry->terminal[0]);
+	bool failed = hear(entry->news[0], &byte, 1);
+	if (!failed && pid_fd != -1 && dprintf(pid_fd, "%d", pid) < 0)
+		die("write %s", pid_file);
+	if (detach && !failed)
+		return 0;
+	return terminal && master != -1 ? terminal_follow(pid, master, false)
+					: child_follow(pid, false);
+}
+
+/* Nothing that protects is dropped in silence. A container that runs has been
+ * started without it by --ignore-unsupported; a new file is refused. */
+static void
+tell_unsupported(const struct bundle_process *process, const char *name)
+{
+	char **what = process->unsupported;
+
+	for (; *what != NULL; what++)
+		fprintf(stderr, "%s: %s: not done by this runtime: %s\n",
+			lesson.number, name, *what);
+	if (what != process->unsupported && process_file != NULL)
+		die_plain(DIE_FAILED, "not started");
+}
+
+/* What config.json says of the container's own process, or the file of
+ * --process. */
+static struct bundle_process
+read_process(const struct state *state)
+{
+	struct bundle_process process;
+	char *name, *error;
+	int done;
+
+	if (asprintf(&name, "%s/state.json: process", state->folder) == -1)
+		die("malloc");
+	done = process_file != NULL
+		       ? bundle_load_process(&process, process_file, &error)
+		       : bundle_read_process(
+				 &process, state->process, name, &error);
+	if (done == -1)
+		die_plain(DIE_FAILED, "%s", error);
+	tell_unsupported(&process, process_file != NULL ? process_file : name);
+	free(name);
+	/* As with runc, a terminal is not asked for by config.json here. */
+	process.terminal = tty || (process_file != NULL && process.terminal);
+	return process;
+}
+
+static int
+open_pid_file(void)
+{
+	if (pid_file == NULL)
+		return -1;
+	int fd = open(pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd == -1)
+		die("open %s", pid_file);
+	return fd;
+}
+
+static int
+exec_in(const char *name, char **words)
+{
+	struct settings settings = {.args = words,
+		.cwd = cwd,
+		.env = options_all("env"),
+		.user = user,
+		.caps = options_all("cap")};
+	char **kept, *error;
+
+	if (words[0] == NULL && process_file == NULL)
+		options_wrong(&lesson, "exec %s: which command?", name);
+	/* A folder of the host that our caller has left open would be a way
+	 * out of the container (CVE-2024-21626). */
+	child_close_fds();
+	struct container c = find_running(name);
+	struct bundle_process base = read_process(&c.state), process = base;
+	if (settings_apply(&settings, &process, &kept, &error) == -1)
+		options_wrong(&lesson, "%s", error);
+	if (detach && process.terminal)
+		options_wrong(&lesson, "--detach: nobody would be at the"
+				       " terminal");
+	struct entry entry = {.container = &c,
+		.process = &process,
+		.flags = different(c.state.pid)};
+	int code = enter(&entry, open_pid_file());
+	free(kept);
+	free(settings.env);
+	free(settings.caps);
+	bundle_process_free(&base);
+	state_free(&c.state);
+	return code;
+}
+
+/* --- ps, state, kill, delete ---------------------------------------------- */
+
+/* Those of its PID namespace, if it has one of its own; else its init alone
+ * is known to be the container's. Returns how many. */
+static int
+members(pid_t init, pid_t **pids)
+{
+	struct ns_id space = ns_look(init, "pid"), found;
+	bool own = !ns_same(space, ns_look(NS_SELF, "pid"));
+	struct dirent **names;
+	int entries = scandir("/proc", &names, NULL, versionsort), count = 0;
+	pid_t pid;
+
+	if (entries == -1)
+		die("scandir /proc");
+	*pids = calloc(entries, sizeof(**pids));
+	if (*pids == NULL)
+		die("malloc");
+	for (int i = 0; i < entries; i++) {
+		if (proc_parse_pid(names[i]->d_name, &pid) == 0 &&
+			ns_get(pid, "pid", &found) == 0 &&
+			(own ? ns_same(space, found) : pid == init))
+			(*pids)[count++] = pid;
+		free(names[i]);
+	}
+	free(names);
+	return count;
+}
+
+/* A process can leave its PID namespace no more than its cgroup; but a cgroup
+ * could not be made everywhere. */
+static int
+processes(const struct container *c, pid_t **pids)
+{
+	int count = cgroup_pids(c->state.cgroups, pids);
+
+	if (count == -1)
+		die("read cgroup.procs");
+	if (count > 0)
+		return count;
+	free(*pids);
+	return members(c->state.pid, pids);
+}
+
+static int
+ps(const char *name)
+{
+	struct container c = find_running(name);
+	pid_t *pids;
+	int count = processes(&c, &pids);
+
+	if (options.json) {
+		json_t *array = json_array();
+
+		for (int i = 0; i < count; i++)
+			if (json_array_append_new(
+				    array, json_integer(pids[i])) == -1)
+				die("malloc");
+		report_document(array);
+	} else {
+		ps_print(stdout, pids, count);
+	}
+	free(pids);
+	state_free(&c.state);
+	if (fflush(stdout) == EOF)
+		die("write standard output");
+	return 0;
+}
+
+static int
+print_state(const char *name)
+{
+	struct container c = find(name);
+
+	report_document(state_json(&c.state));
+	state_free(&c.state);
+	return 0;
+}
+
+/* A number, or a name as in signal(7), with or without SIG. */
+static int
+parse_signal(const char *text)
+{
+	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
+	size_t digits = strspn(text, "0123456789");
+
+	for (int i = 1; i <= SIGRTMAX; i++) {
+		const char *known = sigabbrev_np(i);
+
+		if (known != NULL && strcasecmp(known, name) == 0)
+			return i;
+		if (digits > 0 && digits < 3 && text[digits] == '\0' &&
+			strtol(text, NULL, 10) == i)
+			return i;
+	}
+	options_wrong(&lesson, "unknown signal \"%s\"", text);
+}
+
+/* By a pidfd: it never hits another process that has got the PID meanwhile.
+ * One that has just ended needs no signal. */
+static void
+send_signal(int pidfd, int signal, pid_t pid)
+{
+	if (syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == -1 &&
+		errno != ESRCH)
+		die("pidfd_send_signal %d", pid);
+}
+
+/* The list is of a moment ago. What a pidfd stands for is asked after it was
+ * opened: is it still one of the container? */
+static void
+signal_all(const struct container *c, int signal)
+{
+	pid_t *pids, *again;
+	int count = processes(c, &pids), now;
+
+	for (int i = 0; i < count; i++) {
+		int pidfd = (int)syscall(SYS_pidfd_open, pids[i], 0);
+
+		if (pidfd == -1 && errno != ESRCH)
+			die("pidfd_open %d", pids[i]);
+		if (pidfd == -1)
+			continue;
+		now = processes(c, &again);
+		for (int k = 0; k < now; k++)
+			if (again[k] == pids[i])
+				send_signal(pidfd, signal, pids[i]);
+		free(again);
+		close(pidfd);
+	}
+	free(pids);
+}
+
+static int
+kill_it(const char *name, const char *word)
+{
+	int signal = word == NULL ? SIGTERM : parse_signal(word);
+	struct container c = find_running(name);
+
+	if (all)
+		signal_all(&c, signal);
+	else
+		send_signal(c.pidfd, signal, c.state.pid);
+	state_free(&c.state);
+	return 0;
+}
+
+static int delete (const char *name)
+{
+	struct container c = find(name);
+	struct pollfd ended = {.fd = c.pidfd, .events = POLLIN};
+
+	if (c.state.status == STATE_CREATING)
+		die_plain(DIE_FAILED, "container %s is being started", name);
+	if (c.pidfd != -1 && !force)
+		die_plain(DIE_FAILED,
+			"container %s is not stopped (--force kills it first)",
+			name);
+	if (c.pidfd != -1)
+		send_signal(c.pidfd, SIGKILL, c.state.pid);
+	if (c.pidfd != -1 && poll(&ended, 1, -1) == -1)
+		die("poll");
+	if (state_remove(&c.state) == -1)
+		die("remove %s", c.state.folder);
+	state_free(&c.state);
+	return 0;
+}
+
+static int
+tool(char **words, int count)
+{
+	const char *verb = words[0], *name = words[1];
+
+	if (count >= 2 && strcmp(verb, "exec") == 0)
+		return exec_in(name, words + 2);
+	if (count == 2 && strcmp(verb, "ps") == 0)
+		return ps(name);
+	if (count == 2 && strcmp(verb, "state") == 0)
+		return print_state(name);
+	if ((count == 2 || count == 3) && strcmp(verb, "kill") == 0)
+		return kill_it(name, words[2]);
+	if (count == 2 && strcmp(verb, "delete") == 0)
+		return delete (name);
+	options_wrong(&lesson,
+		"found `%s` and %d more, expected exec, ps, state, kill or"
+		" delete, and the NAME of a container",
+		verb, count - 1);
+}
+
+/* --- the demonstration ---------------------------------------------------- */
+
+struct demo {
+	struct box box;
+	struct bundle bundle;
+	struct state state;
+	char *program; /* of the tool above: our own */
+	pid_t top;     /* the command that is put in */
+};
+
+/* A container as in lesson03, and the note that lesson08 writes. */
+static void
+begin_demo(struct demo *demo)
+{
+	char *dir = need_bundle(), *name, *error;
+
+	demo->bundle = box_load(dir);
+	demo->program = sealed_program();
+	if (asprintf(&name, "lesson09-%d", getpid()) == -1)
+		die("malloc");
+	if (state_claim(&demo->state, NULL, name, &error) == -1)
+		die_plain(DIE_FAILED, "%s", error);
+	box_start(&demo->box, &demo->bundle);
+	demo->state.pid = demo->box.pid;
+	if (proc_start_time(demo->box.pid, &demo->state.start) == -1)
+		die("read /proc/%d/stat", demo->box.pid);
+	demo->state.bundle = demo->bundle.dir;
+	demo->state.rootfs = demo->bundle.rootfs;
+	demo->state.process = json_object_get(demo->bundle.config, "process");
+	if (state_write(&demo->state) == -1)
+		die("write the state");
+	free(name);
+	free(dir);
+}
+
+/* The end of its init ends the container. */
+static void
+end_demo(struct demo *demo)
+{
+	box_stop(&demo->box);
+	if (state_remove(&demo->state) == -1)
+		die("remove %s", demo->state.folder);
+	state_free(&demo->state);
+	bundle_free(&demo->bundle);
+	free(demo->program);
+}
+
+/* Run the tool as its own program. Returns what it has printed, NULL when that
+ * is not wanted; *code is its exit code. */
+static char *
+run_tool(const struct demo *demo, bool wanted, int *code, char *const *words)
+{
+	char *argv[8] = {demo->program}, *text = NULL, byte;
+	int parent = child_self(), out[2];
+	size_t size;
+
+	for (int i = 0; words[i] != NULL; i++)
+		argv[i + 1] = words[i];
+	if (pipe2(out, O_CLOEXEC) == -1)
+		die("pipe2");
+	pid_t pid = fork();
+	if (pid == -1)
+		die("fork");
+	if (pid == 0) {
+		int to =
+			wanted ? out[1] : open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		child_begin(parent);
+		if (dup2(to, STDOUT_FILENO) == -1 ||
+			dup2(to, wanted ? STDERR_FILENO : STDIN_FILENO) == -1)
+			die("dup2");
+		child_exec(argv);
+	}
+	close(out[1]);
+	FILE *all_of_it = wanted ? open_memstream(&text, &size) : NULL;
+	while (hear(out[0], &byte, 1))
+		if (all_of_it != NULL)
+			fputc(byte, all_of_it);
+	if (all_of_it != NULL && fclose(all_of_it) == EOF)
+		die("malloc");
+	close(out[0]);
+	close(parent);
+	*code = child_wait(pid);
+	return text;
+}
+
+#define TOOL(demo, wanted, code, ...) \
+	run_tool(demo, wanted, code, (char *[]){__VA_ARGS__, NULL})
+
+/* What a runtime knows is what it has written down. */
+static void
+the_note(struct demo *demo)
+{
+	char *file, *inside;
+	json_error_t why;
+
+	if (asprintf(&file, "%s/state.json", demo->state.folder) == -1)
+		die("malloc");
+	json_t *note = json_load_file(file, 0, &why);
+	if (note == NULL)
+		die_plain(DIE_FAILED, "%s: %s", file, why.text);
+	report_step(
+		"", "A name, and the note of the runtime that belongs to it.");
+	report_ask("rename(\"state.json.new\", \"state.json\")");
+	report_host("host# cat %s", file);
+	for (size_t i = 0; i < 4; i++) {
+		static const char *const names[] = {
+			"name", "pid", "start", "boot"};
+		char *value = json_dumps(
+			json_object_get(note, names[i]), JSON_ENCODE_ANY);
+
+		report_host("%s: %s", names[i], value == NULL ? "" : value);
+		free(value);
+	}
+	inside = box_ask(&demo->box, "cut -d' ' -f22 /proc/1/stat");
+	report_host("container# cut -d' ' -f22 /proc/1/stat");
+	report_host("%s", inside);
+	report_equal(demo->box.pid,
+		json_integer_value(json_object_get(note, "pid")),
+		"pid: that of its init, seen from the host");
+	report_equal(strtoll(inside, NULL, 10),
+		json_integer_value(json_object_get(note, "start")),
+		"start: field 22 of the init's stat file");
+	report_explain("proc_pid_stat(5); runc has it in"
+		       " /run/runc/NAME/state.json");
+	free(inside);
+	json_decref(note);
+	free(file);
+}
+
+/* As in lesson06: the events of those processes that we will make. */
+static bool
+watch(struct execs *execs)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.task = 1,
+		.comm = 1,
+		.comm_exec = 1,
+		.inherit = 1,
+		.exclude_kernel = 1,
+		.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME,
+		.sample_id_all = 1,
+		.use_clockid = 1,
+		.clockid = CLOCK_MONOTONIC,
+	};
+	int processors = (int)sysconf(_SC_NPROCESSORS_CONF);
+
+	execs_begin(execs);
+	for (int i = 0; i < processors; i++) {
+		int fd = (int)syscall(SYS_perf_event_open, &attr, 0, i, -1,
+			PERF_FLAG_FD_CLOEXEC);
+
+		if (fd == -1 && errno == ENODEV)
+			continue;
+		if (fd == -1 || execs_add_perf(execs, fd, 65536) == -1) {
+			execs_drop_perf(execs);
+			return false;
+		}
+	}
+	execs_follow(execs);
+	return true;
+}
+
+/* Print the exec events. Returns how many there were; *last is the PID of the
+ * last. */
+static int
+tell_execs(struct execs *execs, pid_t *last)
+{
+	const struct execs_process *process;
+	const struct event *event;
+	int count = 0;
+
+	execs_wait(execs, NULL, 0, 0);
+	while (execs_next(execs, true, &event, &process))
+		if (event->type == EVENT_EXEC) {
+			report_host("exec %7d  %s", event->pid, event->name);
+			*last = event->pid;
+			count++;
+		}
+	return count;
+}
+
+static void
+exec_events(struct demo *demo)
+{
+	struct execs execs;
+	bool watched = watch(&execs);
+	pid_t *pids, last = 0;
+	int code;
+
+	free(TOOL(demo, false, &code, "exec", "--detach", demo->state.name,
+		"/bin/top", "-b"));
+	report_step("A17", "exec: who becomes what, as the host sees it.");
+	report_ask(
+		"setns(pidfd, ...); clone(CLONE_PARENT); execve(\"/bin/top\")");
+	report_host("host# ./lesson09 exec --detach %s /bin/top -b",
+		demo->state.name);
+	int count = watched ? tell_execs(&execs, &last) : 0;
+	execs_end(&execs);
+	report_equal(0, code, "its exit code");
+	int there = members(demo->box.pid, &pids);
+	if (there < 2)
+		die_plain(DIE_FAILED, "top is not in the container");
+	demo->top = pids[pids[0] == demo->box.pid];
+	free(pids);
+	if (watched) {
+		report_equal(
+			3, count, "execs: the runtime, its sealed copy, top");
+		report_equal(demo->top, last, "PID of the last: top's");
+	} else {
+		report_skip("three execs", "perf_event_open(2) is not allowed");
+	}
+	report_explain("memfd_create(2): the copy cannot be written to from the"
+		       " container (CVE-2019-5736)");
+}
+
+static void
+no_new_namespace(const struct demo *demo)
+{
+	int shared = 0;
+
+	report_step("A19", "The command is where the init is: none is new.");
+	report_ask("setns(pidfd, the types in which init and runner differ)");
+	report_host("TYPE     INIT         TOP");
+	for (int i = 0; i < NS_TYPES; i++) {
+		const char *type = ns_types[i].name;
+
+		if (!ns_exists(&ns_types[i]))
+			continue;
+		struct ns_id init = ns_look(demo->box.pid, type);
+		struct ns_id top = ns_look(demo->top, type);
+		report_host("%-8s %-12lu %lu", type, init.ino, top.ino);
+		shared += ns_same(init, top);
+	}
+	report_equal(ns_count(), shared, "namespaces that both are in");
+}
+
+static void
+host_pids(const struct demo *demo)
+{
+	pid_t *pids;
+	int code, count = members(demo->box.pid, &pids);
+	char *text = TOOL(demo, true, &code, "ps", demo->state.name);
+
+	report_step("A18 A20", "ps: the container's processes, by host PIDs.");
+	report_ask("for each PID in /proc: stat(\"/proc/PID/ns/pid\")");
+	report_host("host# ./lesson09 ps %s", demo->state.name);
+	report_host("%s", text);
+	report_equal(0, code, "its exit code");
+	report_equal(2, display_lines(text) - 1, "processes that it lists");
+	report_equal(
+		count, display_lines(text) - 1, "members of the PID namespace");
+	report_explain(
+		"With a cgroup it is the list in cgroup.procs: lesson20.");
+	free(text);
+	free(pids);
+}
+
+static void
+small_pids(struct demo *demo)
+{
+	char *text = box_ask(&demo->box, "/bin/ps -ef");
+	pid_t pids[PROC_LEVELS];
+	int levels = proc_nspids(demo->top, pids);
+
+	if (levels == -1)
+		die("read /proc/%d/status", demo->top);
+	report_step("A21", "Inside, both have PIDs of the container.");
+	report_host("host# grep NSpid /proc/%d/status", demo->top);
+	report_host("NSpid: %d %d", pids[0], pids[levels - 1]);
+	report_container("container# /bin/ps -ef");
+	report_container("%s", text);
+	report_equal(3, display_lines(text) - 1,
+		"processes that ps lists: sh, top, ps");
+	report_equal(pids[levels - 1], box_ask_number(&demo->box, "pidof top"),
+		"the container's pidof top, and NSpid");
+	free(text);
+}
+
+/* The PID is right, and the process lives. But it is not the one that was
+ * written down, if it has started at another time. */
+static void
+another_start(struct demo *demo)
+{
+	int code;
+	pid_t *pids;
+
+	demo->state.start--;
+	if (state_write(&demo->state) == -1)
+		die("write the state");
+	char *text = TOOL(demo, true, &code, "exec", demo->state.name, "true");
+	report_step("", "A PID is used again: we play that, by another start.");
+	report_ask("pidfd_open(%d); field 22 of /proc/%d/stat", demo->box.pid,
+		demo->box.pid);
+	report_host("start: %llu", demo->state.start);
+	report_host("host# ./lesson09 exec %s true", demo->state.name);
+	report_host("%s", text);
+	report_equal(1, code, "its exit code: nobody was entered");
+	report_equal(2, members(demo->box.pid, &pids),
+		"members of the PID namespace, as before");
+	free(pids);
+	free(text);
+	demo->state.start++;
+	if (state_write(&demo->state) == -1)
+		die("write the state");
+}
+
+int
+main(int argc, char **argv)
+{
+	sealed_begin(argv);
+	int first = options_parse(&lesson, argc, argv);
+	struct demo demo;
+
+	need_proc();
+	if (first < argc)
+		return tool(argv + first, argc - first);
+	need_privilege();
+	need_namespaces(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
+			CLONE_NEWPID | CLONE_NEWNET);
+	need_mount_proc();
+	report_begin(&lesson);
+
+	begin_demo(&demo);
+	the_note(&demo);
+	exec_events(&demo);
+	no_new_namespace(&demo);
+	host_pids(&demo);
+	small_pids(&demo);
+	another_start(&demo);
+	report_hold(demo.box.pid);
+	end_demo(&demo);
+	return report_end();
+}
