@@ -175,3 +175,14 @@ mountopts_read(char *const *options)
 		die("malloc");
 	return opts;
 }
+
+void
+mountopts_drop(char **options, const char *beginning)
+{
+	char **to = options;
+
+	for (; *options != NULL; options++)
+		if (strncmp(*options, beginning, strlen(beginning)) != 0)
+			*to++ = *options;
+	*to = NULL;
+}

@@ -25,4 +25,7 @@ struct mountopts {
  * Ends by die when memory is out. */
 struct mountopts mountopts_read(char *const *options);
 
+/* Take the options that begin with this out of the array. */
+void mountopts_drop(char **options, const char *beginning);
+
 #endif

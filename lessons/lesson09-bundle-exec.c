@@ -128,9 +128,9 @@ struct entry {
 	struct gate join;  /* from the runner: you are in the cgroup */
 	struct gate start; /* from the runner: your limits are set */
 	/*
-	 * To the runner: the PID of the child, and, if it cannot become the
-	 * command, one more byte. The pipe is closed when it has, because the
-	 * child's end is close-on-exec.
+	 * To the runner: 0 when the joiner has joined; the PID of the child;
+	 * and, if that cannot become the command, one more byte. The pipe is
+	 * closed when it has, because the child's end is close-on-exec.
 	 */
 	int news[2];
 	int terminal[2]; /* a socket, on which a terminal travels */
@@ -174,16 +174,12 @@ command(struct entry *entry)
 {
 	const struct bundle_process *process = entry->process;
 
-	if (gate_wait(&entry->start) == -1)
-		_exit(DIE_FAILED);
 	if (setsid() == -1)
 		die("setsid");
 	if (process->terminal)
 		terminal_take(terminal_open(entry->terminal[1], process->rows,
 				      process->columns, false),
 			process->uid);
-	identity_take(process);
-	/* Not before: a change of user takes back that we die with the runner. */
 	if (!detach)
 		child_begin(entry->runner);
 	identity_environment(process);
@@ -196,15 +192,18 @@ command(struct entry *entry)
 }
 
 /*
- * The step of lesson03, with two differences. From the moment of setns the
- * container's root can look at us: not if we are not dumpable (prctl(2)). And
- * the child is the runner's (CLONE_PARENT), which waits for it; our own PID
- * namespace is still the host's, so the number that clone returns is, too.
+ * The step of lesson03, with three differences. From the moment of setns the
+ * container's root can look at us: not if we are not dumpable (prctl(2)). Who
+ * has CAP_SYS_PTRACE can, all the same, but only in his PID namespace: so our
+ * child is born there with nothing left to be taken from it. And it is the
+ * runner's child (CLONE_PARENT), which waits for it; our own PID namespace is
+ * still the host's, so the number that clone returns is, too.
  */
 static void
 joiner(struct entry *entry)
 {
 	const struct state *state = &entry->container->state;
+	pid_t none = 0;
 
 	child_begin(entry->runner);
 	if (gate_wait(&entry->join) == -1)
@@ -216,6 +215,11 @@ joiner(struct entry *entry)
 		die("setns to the namespaces of %d", state->pid);
 	if ((entry->flags & CLONE_NEWUSER) != 0)
 		become_root();
+	if (write(entry->news[1], &none, sizeof(none)) == -1)
+		die("write news");
+	if (gate_wait(&entry->start) == -1)
+		_exit(DIE_FAILED);
+	identity_take(entry->process);
 	pid_t pid = (pid_t)syscall(
 		SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
 	if (pid == -1)
@@ -243,9 +247,9 @@ hear(int fd, void *what, size_t size)
 
 /*
  * The runner's part. The joiner is in the cgroup before it does anything, so
- * nothing that the command does can be outside it. The limits are for the
- * command alone; but its score comes from the joiner: once this is not
- * dumpable, an ordinary user cannot write to its files in /proc.
+ * nothing that the command does can be outside it. Its score is written before
+ * it is not dumpable: then an ordinary user cannot write to its files in /proc.
+ * The limits come when it has joined, for the command alone.
  * Returns the PID of the command, or -1 when somebody has ended and said why.
  */
 static pid_t
@@ -263,15 +267,14 @@ let_in(struct entry *entry, pid_t joiner_pid)
 	if (gate_open(&entry->join) == -1)
 		die("write gate");
 	bool told = hear(entry->news[0], &pid, sizeof(pid));
+	if (told && identity_limit(joiner_pid, &limits) == -1)
+		_exit(DIE_FAILED);
+	if (told && gate_open(&entry->start) == -1)
+		die("write gate");
+	told = told && hear(entry->news[0], &pid, sizeof(pid));
 	if (child_wait(joiner_pid) == -1)
 		die("waitpid %d", joiner_pid);
-	if (!told)
-		return -1;
-	if (identity_limit(pid, &limits) == -1)
-		_exit(DIE_FAILED);
-	if (gate_open(&entry->start) == -1)
-		die("write gate");
-	return pid;
+	return told ? pid : -1;
 }
 
 /* From the birth of the joiner to the end of the command. Returns its exit

@@ -27,6 +27,7 @@
 #include "die.h"
 #include "display.h"
 #include "identity.h"
+#include "mountopts.h"
 #include "need.h"
 #include "ns.h"
 #include "options.h"
@@ -70,18 +71,6 @@ load(void)
 	return bundle;
 }
 
-/* Take out those that begin so. Their text belongs to the array. */
-static void
-drop(char **texts, const char *beginning)
-{
-	char **kept = texts;
-
-	for (; *texts != NULL; texts++)
-		if (strncmp(*texts, beginning, strlen(beginning)) != 0)
-			*kept++ = *texts;
-	*kept = NULL;
-}
-
 static bool
 has_own(const struct bundle *bundle, int flag)
 {
@@ -116,7 +105,7 @@ suited_mounts(const struct bundle *bundle)
 		if (!is_user || m->type == NULL)
 			continue;
 		if (strcmp(m->type, "devpts") == 0)
-			drop(m->options, "gid=");
+			mountopts_drop(m->options, "gid=");
 		if ((strcmp(m->type, "proc") == 0 &&
 			    !has_own(bundle, CLONE_NEWPID)) ||
 			(strcmp(m->type, "sysfs") == 0 &&
