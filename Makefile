@@ -62,6 +62,17 @@ build/deps: scripts/deps
 	@scripts/deps --quiet
 	@mkdir -p build && touch $@
 
+# What the tests have done by a process in a container, which has no libraries.
+ATTACKS = $(addprefix build/tests/attacks/,attack interpreter)
+
+build/tests/attacks/attack: tests/attacks/attack.c | build/deps
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -static -o $@ $<
+
+build/tests/attacks/interpreter: tests/attacks/interpreter.c | build/deps
+	@mkdir -p $(@D)
+	@$(CC) -D_GNU_SOURCE $(WARNINGS) -O2 -static -nostartfiles -o $@ $<
+
 .PHONY: bundle
 bundle: build/deps
 	@scripts/build-bundle --quiet
@@ -75,7 +86,7 @@ tour: all
 	@scripts/tour
 
 .PHONY: check
-check: all build/tests/check $(BENCH)
+check: all build/tests/check $(BENCH) $(ATTACKS)
 	@scripts/check
 
 .PHONY: coverage

@@ -36,6 +36,7 @@ main(void)
 	srunner_add_suite(runner, suite_exec());
 	srunner_add_suite(runner, suite_share());
 	srunner_add_suite(runner, suite_agree());
+	srunner_add_suite(runner, suite_attacks());
 	srunner_add_suite(runner, suite_faults());
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);

@@ -27,6 +27,7 @@ Suite *suite_state(void);
 Suite *suite_exec(void);
 Suite *suite_share(void);
 Suite *suite_agree(void);
+Suite *suite_attacks(void);
 Suite *suite_faults(void);
 
 /* Where Debian has the JSON schemas of the OCI runtime specification. */
