@@ -21,8 +21,9 @@ static char *
 keep(char *text)
 {
 	ck_assert_ptr_nonnull(text);
-	texts = realloc(texts, (text_count + 1) * sizeof(*texts));
-	ck_assert_ptr_nonnull(texts);
+	char **more = realloc(texts, (text_count + 1) * sizeof(*texts));
+	ck_assert_ptr_nonnull(more);
+	texts = more;
 	texts[text_count++] = text;
 	return text;
 }
@@ -138,7 +139,7 @@ scratch_copy(const char *from, const char *to)
 }
 
 static void
-merge(json_t *to, json_t *from)
+merge(json_t *to, json_t *from) // NOLINT(misc-no-recursion)
 {
 	const char *key;
 	json_t *value;
@@ -210,7 +211,7 @@ scratch_bundle(json_t *changes)
 static FILE *picture;
 
 static void
-draw(const char *path)
+draw(const char *path) // NOLINT(misc-no-recursion)
 {
 	struct dirent **entries = NULL;
 	struct stat st;

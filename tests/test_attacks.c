@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <link.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,12 +281,14 @@ END_TEST
 static int
 find_linker(struct dl_phdr_info *info, size_t size, void *data)
 {
+	uintptr_t at = 0;
+
 	(void)size;
 	for (int i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_INTERP)
-			*(const char **)data =
-				(const char *)(info->dlpi_addr +
-					       info->dlpi_phdr[i].p_vaddr);
+			at = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+	*(const char **)data = (const char *)at;
 	return 1;
 }
 
