@@ -357,6 +357,10 @@ static const struct difference {
 		"runc 1.1 leaves the tmpfs that holds the hierarchies of"
 		" version 1 writable, though \"ro\" is asked for"},
 	{RUNC, "", "^touch touch: /sys/fs/cgroup: ", NULL, "the same"},
+	{RUNC | CRUN, "", "^status SigIgn: 0000000[01]80000000$",
+		"status SigIgn: 0000000000000000",
+		"whom make has started ignores two signals of the C library's"
+		" own; runc, a Go program, handles them"},
 	{RUNC, "a shared root", " shared master - ", " shared - ",
 		"what is mounted inside never gets to the host: even a shared"
 		" root is a slave of it"},
