@@ -351,6 +351,38 @@ needs_go_between(const struct bundle *bundle)
 	return (bundle->namespaces & CLONE_NEWTIME) != 0;
 }
 
+static int
+put_map(pid_t pid, const char *file, const struct bundle_map *map, size_t count)
+{
+	size_t size;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		die("open_memstream");
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "%u %u %u\n", map[i].inside, map[i].outside,
+			map[i].count);
+	if (fclose(out) == EOF)
+		die("malloc");
+	int done = idmap_put(pid, file, text);
+	free(text);
+	return done;
+}
+
+/* The maps of linux.uidMappings and gidMappings. setgroups is denied where we
+ * may not allow it: a user without CAP_SETGID maps no more than himself. */
+static int
+write_maps(pid_t pid, const struct bundle *bundle)
+{
+	if (!caps_have(CAP_SETGID) && idmap_put(pid, "setgroups", "deny") == -1)
+		return -1;
+	if (put_map(pid, "uid_map", bundle->uid_map, bundle->uid_map_count) ==
+		-1)
+		return -1;
+	return put_map(pid, "gid_map", bundle->gid_map, bundle->gid_map_count);
+}
+
 /* The runner's part in it: the maps of its user namespace, the PID that it
  * tells. That is read when it has ended: until then, nobody else would tell us
  * that it was killed, because the container's process holds the socket, too.
@@ -362,7 +394,7 @@ help_go_between(struct container *c, pid_t between)
 
 	if ((c->bundle->namespaces & CLONE_NEWUSER) != 0 &&
 		(!hear(c->sync, &nothing) ||
-			idmap_write(between, c->bundle) == -1 ||
+			write_maps(between, c->bundle) == -1 ||
 			!tell(c->sync, 0))) {
 		child_end(between);
 		return -1;
@@ -403,7 +435,7 @@ make(struct container *c, int sync, int parent)
 	if (close(sync) == -1)
 		die("close");
 	if (c->pid != -1 && (c->bundle->namespaces & CLONE_NEWUSER) != 0)
-		return idmap_write(c->pid, c->bundle);
+		return write_maps(c->pid, c->bundle);
 	return c->pid == -1 ? -1 : 0;
 }
 

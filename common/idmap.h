@@ -7,8 +7,6 @@
 
 #include <sys/types.h>
 
-#include "bundle.h"
-
 /*
  * Make uid and gid (numbers of the parent user namespace) root of the user
  * namespace that the process is in. setgroups is denied first: without that
@@ -18,11 +16,8 @@
  */
 void idmap_root(pid_t pid, uid_t uid, gid_t gid);
 
-/*
- * The maps of linux.uidMappings and gidMappings. setgroups is denied where we
- * may not allow it: a user without CAP_SETGID maps no more than himself.
- * Returns 0, or -1 when it has said why not.
- */
-int idmap_write(pid_t pid, const struct bundle *bundle);
+/* Write a text to /proc/PID/FILE, in one write. Returns 0, or -1 when it has
+ * said why not. */
+int idmap_put(pid_t pid, const char *file, const char *text);
 
 #endif

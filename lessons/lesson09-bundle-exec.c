@@ -127,6 +127,7 @@ struct entry {
 	int runner;	   /* stands for it, see child_begin */
 	struct gate join;  /* from the runner: you are in the cgroup */
 	struct gate start; /* from the runner: your limits are set */
+	struct gate known; /* from the joiner: the runner has your PID */
 	/*
 	 * To the runner: 0 when the joiner has joined; the PID of the child;
 	 * and, if that cannot become the command, one more byte. The pipe is
@@ -174,6 +175,8 @@ command(struct entry *entry)
 {
 	const struct bundle_process *process = entry->process;
 
+	if (gate_wait(&entry->known) == -1)
+		_exit(DIE_FAILED);
 	if (setsid() == -1)
 		die("setsid");
 	if (process->terminal)
@@ -228,6 +231,8 @@ joiner(struct entry *entry)
 		command(entry);
 	if (write(entry->news[1], &pid, sizeof(pid)) == -1)
 		die("write news");
+	if (gate_open(&entry->known) == -1)
+		die("write gate");
 	_exit(0);
 }
 
@@ -289,6 +294,7 @@ enter(struct entry *entry, int pid_fd)
 	entry->runner = child_self();
 	child_follow_begin();
 	if (gate_make(&entry->join) == -1 || gate_make(&entry->start) == -1 ||
+		gate_make(&entry->known) == -1 ||
 		pipe2(entry->news, O_CLOEXEC) == -1)
 		die("pipe2");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
