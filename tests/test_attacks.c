@@ -1295,22 +1295,26 @@ END_TEST
 START_TEST(place_of_states_is_somebody_elses)
 {
 	static char *const made[] = {
-		"mkdir -m 777 /tmp/nslessons-65534; chown 12345 $_",
-		"mkdir -m 777 /tmp/nslessons-65534; chown 65534 $_",
-		"mkdir /tmp/x; chown 65534 /tmp/x; ln -s x /tmp/nslessons-65534",
-		"mkfifo /tmp/nslessons-65534; chown 65534 $_",
+		"mkdir -m 755 $place; chown 12345 $place",
+		"mkdir -m 777 $place; chown 65534 $place",
+		"mkdir /tmp/x; chown 65534 /tmp/x; ln -s x $place",
+		"mkfifo $place; chown 65534 $place",
 	};
 	char *bundle = scratch_bundle(ARGS("sh", "-c", "echo ran"));
 	char *script = scratch_text(
-		"mount --bind \"$1\" /mnt && mount -t tmpfs -o mode=1777 tmpfs "
-		"/tmp && unset XDG_RUNTIME_DIR && { %s; } && shift && "
-		"\"$@\"; code=$?; [ -z \"$(find /tmp -mindepth 2)\" ] || "
-		"echo written; exit $code",
+		"set -e; place=/tmp/nslessons-65534; unset XDG_RUNTIME_DIR; "
+		"mount -t tmpfs tmpfs /mnt; mkdir /mnt/tree /mnt/bundle; "
+		"mount --bind . /mnt/tree; mount --bind \"$1\" /mnt/bundle; "
+		"mount -t tmpfs -o mode=1777 tmpfs /tmp; %s; "
+		"cd /mnt/tree; shift; code=0; \"$@\" || code=$?; "
+		"[ -z \"$(find /tmp -mindepth 2)\" ] || echo written; "
+		"exit $code",
 		made[_i]);
 	struct run run = RUN("unshare", "--mount", "sh", "-c", script, "sh",
-		bundle, AS_NOBODY, "./lesson08", "run", "--bundle", "/mnt",
-		name);
+		bundle, AS_NOBODY, "./lesson08", "run", "--bundle",
+		"/mnt/bundle", name);
 
+	ck_assert_ptr_nonnull(strstr(run.err, "/tmp/nslessons-65534"));
 	ck_refused(&run, 1);
 }
 END_TEST
