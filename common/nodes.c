@@ -59,20 +59,19 @@ make_device(int root, const struct bundle_device *d)
 	char *name = strrchr(above, '/');
 	*name++ = '\0';
 	int folder = inside_make(root, above[0] == '\0' ? "/" : above, true);
-	if (mknodat(folder, name, type | d->mode, number) == -1) {
-		if (errno == EPERM)
-			bind_device(folder, name, d->path, type, number);
-		else if (errno != EEXIST)
-			die("mknodat %s in the container", d->path);
-	} else if (fchownat(folder, name, d->uid, d->gid,
-			   AT_SYMLINK_NOFOLLOW) == -1 ||
-		   fchmodat(folder, name, d->mode, 0) == -1) {
-		die("fchownat %s in the container", d->path);
-	}
+	/* The mode is as asked for: rootfs_build has taken the umask away. */
+	bool made = mknodat(folder, name, type | d->mode, number) == 0;
+	if (!made && errno == EPERM)
+		bind_device(folder, name, d->path, type, number);
+	else if (!made && errno != EEXIST)
+		die("mknodat %s in the container", d->path);
 	int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		die("openat %s in the container", d->path);
 	nodes_check(fd, d->path, type, number);
+	/* By the descriptor: the name may mean something else by now. */
+	if (made && fchownat(fd, "", d->uid, d->gid, AT_EMPTY_PATH) == -1)
+		die("fchownat %s in the container", d->path);
 	close(fd);
 	close(folder);
 	free(above);

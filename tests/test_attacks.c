@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <link.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -645,6 +646,36 @@ begin_swapping(const char *one, const char *other)
 		continue;
 	die("renameat2 %s", one);
 }
+
+/* A device is there, and before we have done with it, it is another's: the
+ * kernel is made to hold the runtime back between the two. */
+START_TEST(device_is_swapped_at_its_birth)
+{
+	char *bundle = scratch_bundle(ARGS("true"));
+	char *node = scratch_text("%s/rootfs/d/node", bundle);
+	char *trap = scratch_text("%s/rootfs/d/trap", bundle);
+	struct stat st = {0};
+
+	scratch_change(
+		bundle, json_pack("{s:{s:[{s:s,s:s,s:i,s:i,s:i}]}}", "linux",
+				"devices", "path", "/d/node", "type", "c",
+				"major", 1, "minor", 5, "fileMode", 0777));
+	scratch_make_folder(scratch_text("%s/rootfs/d", bundle));
+	ck_assert_int_eq(symlink(scratch_text("%s/secret", canary), trap), 0);
+	struct started started = support_begin(
+		NULL, (char *const[]){"strace", "-f", "-qq", "-o", "/dev/null",
+			      "-e", "trace=mknodat", "-e",
+			      "inject=mknodat:delay_exit=1000000", "./lesson08",
+			      "run", "--root", state, "--bundle", bundle, name,
+			      NULL});
+	for (int i = 0; i < 30000 && lstat(node, &st) == -1; i++)
+		poll(NULL, 0, 1);
+	ck_assert(S_ISCHR(st.st_mode));
+	ck_assert_int_eq(rename(trap, node), 0);
+	struct run run = support_end(&started);
+	ck_refused(&run, 1);
+}
+END_TEST
 
 /* A folder through which the way to all leads is now a folder, now a link to
  * the host's canary. */
@@ -1343,6 +1374,9 @@ add_links(Suite *suite)
 	tcase_add_loop_test(links, null_is_something_else, 0, 4);
 	tcase_add_loop_test(links, sysctl_goes_elsewhere, 0, 3);
 	tcase_add_test(links, link_is_swapped_during_the_start);
+	if (support_have("root", "device_is_swapped_at_its_birth") &&
+		support_have("strace", "device_is_swapped_at_its_birth"))
+		tcase_add_test(links, device_is_swapped_at_its_birth);
 }
 
 static void
