@@ -112,9 +112,8 @@ claim(struct state *state, const char *name, const struct bundle *bundle,
 	state->bundle = bundle->dir;
 	state->rootfs = bundle->rootfs;
 	state->cgroups = cgroup->folders;
-	state->process =
-		json_incref(json_object_get(bundle->config, "process"));
-	state->annotations = json_incref((json_t *)bundle->annotations);
+	state->process = json_object_get(bundle->config, "process");
+	state->annotations = (json_t *)bundle->annotations;
 	return state_write(state) == -1 ? die_say("write the state") : 0;
 }
 

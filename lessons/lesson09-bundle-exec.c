@@ -306,8 +306,9 @@ enter(struct entry *entry, int pid_fd)
 	if (joiner_pid == 0)
 		joiner(entry);
 	/* While we held them, too, we would never see them closed. */
-	close(entry->news[1]);
-	close(entry->terminal[1]);
+	if (close(entry->news[1]) == -1 || close(entry->terminal[1]) == -1)
+		die("close");
+	gate_close(&entry->known);
 	pid_t pid = let_in(entry, joiner_pid);
 	if (pid == -1)
 		return DIE_FAILED;
