@@ -132,14 +132,18 @@ usual_root(void)
 
 struct store {
 	char *path;
-	int fd; /* locked */
+	int fd;	    /* locked */
+	bool usual; /* it is where we have put it, not where somebody said */
 };
 
+/* Our own is there as long as there is something in it. */
 static void
 close_store(struct store *store)
 {
 	int error = errno;
 
+	if (store->usual)
+		(void)rmdir(store->path);
 	close(store->fd);
 	free(store->path);
 	errno = error;
@@ -166,37 +170,54 @@ check_store(const struct store *store, char **error)
 	return 0;
 }
 
+/* Returns 0, or -1 with errno and *error. */
+static int
+open_once(struct store *store, bool make, char **error)
+{
+	const char *path = store->path;
+
+	if (make && mkdir(path, 0700) == -1 && errno != EEXIST)
+		return fail(error, errno, "mkdir %s: %m", path);
+	store->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (store->fd == -1)
+		return fail(error, errno, "open %s: %m", path);
+	return check_store(store, error);
+}
+
+/* While we waited for the lock, the folder may have been removed. */
+static bool
+is_gone(const struct store *store)
+{
+	struct stat st;
+
+	return fstat(store->fd, &st) == 0 && st.st_nlink == 0;
+}
+
 static int
 open_store(struct store *store, const char *root, bool make, char **error)
 {
-	char *path = root == NULL ? usual_root() : strdup(root), *real;
+	char *usual = usual_root(), *real = NULL;
+	int opened;
 
-	if (path == NULL)
+	*store = (struct store){.fd = -1};
+	store->path = strdup(root == NULL ? usual : root);
+	if (store->path == NULL)
 		die("malloc");
-	store->path = path;
-	if (make && mkdir(path, 0700) == -1 && errno != EEXIST) {
-		fail(error, errno, "mkdir %s: %m", path);
-		goto failed;
-	}
-	store->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (store->fd == -1) {
-		fail(error, errno, "open %s: %m", path);
-		goto failed;
-	}
-	real = realpath(path, NULL);
-	if (real != NULL && check_store(store, error) == 0) {
-		free(path);
-		store->path = real;
-		return 0;
-	}
-	if (real == NULL)
-		fail(error, errno, "realpath %s: %m", path);
-	free(real);
-	close_store(store);
-	return -1;
-failed:
-	free(path);
-	return -1;
+	while ((opened = open_once(store, make, error)) == 0 && is_gone(store))
+		close(store->fd);
+	if (opened == 0)
+		real = realpath(store->path, NULL);
+	if (opened == 0 && real == NULL)
+		fail(error, errno, "realpath %s: %m", store->path);
+	int code = errno;
+	free(store->path);
+	if (real == NULL && store->fd != -1)
+		close(store->fd);
+	store->path = real;
+	store->usual = real != NULL && strcmp(real, usual) == 0;
+	free(usual);
+	errno = code;
+	return real == NULL ? -1 : 0;
 }
 
 /* --- Writing ------------------------------------------------------------- */

@@ -605,12 +605,28 @@ struct demo {
 	pid_t top;     /* the command that is put in */
 };
 
+/* Whoever looks cleans up: what a demonstration that was killed has left. */
+static void
+look_at_all(void)
+{
+	struct state *states;
+	char *error;
+	int count = state_each(NULL, &states, &error);
+
+	if (count == -1)
+		die_plain(DIE_FAILED, "%s", error);
+	while (count > 0)
+		state_free(&states[--count]);
+	free(states);
+}
+
 /* A container as in lesson03, and the note that lesson08 writes. */
 static void
 begin_demo(struct demo *demo)
 {
 	char *dir = need_bundle(), *name, *error;
 
+	look_at_all();
 	demo->bundle = box_load(dir);
 	demo->program = sealed_program();
 	if (asprintf(&name, "lesson09-%d", getpid()) == -1)
