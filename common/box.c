@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "container.h"
 #include "die.h"
 #include "display.h"
 #include "need.h"
 #include "rootfs.h"
+#include "state.h"
 
 void
 box_init(const struct bundle *bundle, char **command)
@@ -114,6 +116,22 @@ box_load(const char *dir)
 	if (bundle_load(&bundle, dir, &error) == -1)
 		die_plain(DIE_FAILED, "%s", error);
 	return bundle;
+}
+
+void
+box_obey(struct box *box, const struct bundle *bundle)
+{
+	struct state nobody = {.lock = -1};
+	struct container c = {
+		.bundle = bundle, .state = &nobody, .talk = &box->talk};
+
+	box_prepare(box);
+	if (container_stages(&c) == -1)
+		_exit(container_reap(&c));
+	close(c.sync);
+	box->pid = c.pid;
+	box->pidfd = c.pidfd;
+	box_parent(box);
 }
 
 void

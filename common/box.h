@@ -50,7 +50,13 @@ pid_t box_fork(struct box *box, int flags);
  */
 void box_start(struct box *box, const struct bundle *bundle);
 
-/* The same from the bundle that stands beside the program. */
+/*
+ * Start one with all that config.json asks for, but a terminal: its command
+ * must be a shell. See container.h. Ends by die.
+ */
+void box_obey(struct box *box, const struct bundle *bundle);
+
+/* box_start from the bundle that stands beside the program. */
 void box_start_default(struct box *box);
 
 /* Name, on standard error, what config.json asks for and box_init does not do.

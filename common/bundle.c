@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "inside.h"
 #include "jsonfile.h"
+#include "mountopts.h"
 #include "parameters.h"
 #include "process.h"
 #include "resources.h"
@@ -158,12 +159,12 @@ read_mappings(struct reader *r, const char *path, size_t *count)
 {
 	const json_t *array = jsonfile_get(&r->f, path);
 	struct bundle_map *maps = jsonfile_room(&r->f, array, sizeof(*maps));
-	bool new = (r->b->namespaces & CLONE_NEWUSER) != 0;
+	bool own = (r->b->namespaces & CLONE_NEWUSER) != 0;
 
-	if (new &&json_array_size(array) == 0)
+	if (own && json_array_size(array) == 0)
 		jsonfile_fault(&r->f, array,
 			"one or more for the user namespace", "%s", path);
-	if (!new &&json_array_size(array) > 0)
+	if (!own && json_array_size(array) > 0)
 		jsonfile_fault(&r->f, array,
 			"none without a new user namespace", "%s", path);
 	if (maps == NULL)
@@ -200,11 +201,12 @@ read_offsets(struct reader *r)
 		jsonfile_fault(&r->f, offsets,
 			"none without a new time namespace",
 			"linux.timeOffsets");
-	json_object_foreach(offsets, clock,
-		value) if (strcmp(clock, "monotonic") != 0 &&
-			   strcmp(clock, "boottime") != 0) jsonfile_fault(&r->f,
-		value, "no clock but monotonic and boottime",
-		"linux.timeOffsets.%.60s", clock);
+	json_object_foreach(offsets, clock, value)
+		if (strcmp(clock, "monotonic") != 0 &&
+			strcmp(clock, "boottime") != 0)
+			jsonfile_fault(&r->f, value,
+				"no clock but monotonic and boottime",
+				"linux.timeOffsets.%.60s", clock);
 	r->b->monotonic = read_offset(r, "monotonic");
 	r->b->boottime = read_offset(r, "boottime");
 }
@@ -256,32 +258,6 @@ is_bind(const json_t *mount)
 	return false;
 }
 
-/* A copy of a path without its ".", ".." and needless "/"; "" for the root. By
- * the text alone: what is a link in the rootfs is seen when it is mounted. */
-static char *
-clean_path(const char *path)
-{
-	char *clean = malloc(strlen(path) + 2), *end = clean;
-
-	if (clean == NULL)
-		return NULL;
-	for (size_t length; *path != '\0'; path += length) {
-		path += strspn(path, "/");
-		length = strcspn(path, "/");
-		*end = '\0';
-		if (length == 2 && strncmp(path, "..", 2) == 0) {
-			char *slash = strrchr(clean, '/');
-
-			end = slash == NULL ? clean : slash;
-		} else if (length > 1 || (length == 1 && path[0] != '.')) {
-			*end = '/';
-			end = mempcpy(end + 1, path, length);
-		}
-	}
-	*end = '\0';
-	return clean;
-}
-
 /* Returns NULL when it may be mounted there, else what was expected. Many rely
  * on what they read in /proc; these files are those that lxcfs(1) replaces. */
 static const char *
@@ -314,7 +290,8 @@ check_mount(struct reader *r, const json_t *mount, size_t i)
 	const json_t *to = json_object_get(mount, "destination");
 	const json_t *type = json_object_get(mount, "type");
 	const json_t *source = json_object_get(mount, "source");
-	char *path = jsonfile_checked(&r->f, clean_path(json_string_value(to)));
+	char *path =
+		jsonfile_checked(&r->f, inside_clean(json_string_value(to)));
 	const char *expected = NULL;
 
 	if (path != NULL)
@@ -409,20 +386,12 @@ read_mounts(struct reader *r)
 static void
 read_propagation(struct reader *r)
 {
-	static const char *const words[] = {"private", "rprivate", "shared",
-		"rshared", "slave", "rslave", "unbindable", "runbindable",
-		NULL};
-	static const unsigned long flags[] = {MS_PRIVATE, MS_PRIVATE | MS_REC,
-		MS_SHARED, MS_SHARED | MS_REC, MS_SLAVE, MS_SLAVE | MS_REC,
-		MS_UNBINDABLE, MS_UNBINDABLE | MS_REC, 0};
 	const json_t *value = jsonfile_get(&r->f, "linux.rootfsPropagation");
-	size_t word;
 
 	if (!jsonfile_asks(value))
 		return;
-	word = position(words, json_string_value(value));
-	r->b->propagation = flags[word];
-	if (words[word] == NULL)
+	r->b->propagation = mountopts_propagation(json_string_value(value));
+	if (r->b->propagation == 0)
 		jsonfile_fault(&r->f, value,
 			"private, shared, slave or unbindable",
 			"linux.rootfsPropagation");

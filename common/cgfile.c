@@ -31,6 +31,12 @@ cgfile_exists(const char *folder, const char *file)
 	return fd != -1;
 }
 
+bool
+cgfile_is_unified(const char *folder)
+{
+	return cgfile_exists(folder, "cgroup.controllers");
+}
+
 int
 cgfile_write(const char *folder, const char *file, const char *text)
 {

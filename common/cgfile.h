@@ -23,4 +23,7 @@ int cgfile_enter(const char *folder, pid_t pid);
  * frees it. Returns NULL with errno. */
 char *cgfile_read(const char *folder, const char *file);
 
+/* Is the folder one of version 2? */
+bool cgfile_is_unified(const char *folder);
+
 #endif

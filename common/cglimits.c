@@ -62,12 +62,6 @@ is_refusal(int error)
 	       error == EROFS || error == EOPNOTSUPP || error == ENODEV;
 }
 
-static bool
-is_unified(const char *folder)
-{
-	return cgfile_exists(folder, "cgroup.controllers");
-}
-
 /*
  * Let the children of all cgroups above a folder of version 2 have the
  * controller that a file belongs to, from the top down. Whether that worked
@@ -116,7 +110,7 @@ static int
 put_unified(const struct limits *limits, struct entry entry)
 {
 	for (char *const *f = limits->folders; *f != NULL; f++)
-		if (is_unified(*f))
+		if (cgfile_is_unified(*f))
 			return enable_above(*f, entry.file) == -1
 				       ? -1
 				       : cgfile_write(
@@ -261,7 +255,7 @@ put_devices(const struct limits *limits, const struct bundle_device_rule *rules,
 	for (char *const *f = limits->folders; *f != NULL; f++) {
 		if (cgfile_exists(*f, "devices.deny"))
 			return devices_write(*f, rules, count);
-		if (is_unified(*f))
+		if (cgfile_is_unified(*f))
 			unified = *f;
 	}
 	if (unified != NULL)
@@ -341,7 +335,8 @@ cglimits_write(char *const *folders, const struct bundle_resources *resources,
 		return -1;
 	if (set_pids(&limits, r->pids_limit) == -1)
 		return -1;
-	json_object_foreach((json_t *)r->unified, file,
-		value) if (set_unified(&limits, file, value) == -1) return -1;
+	json_object_foreach((json_t *)r->unified, file, value)
+		if (set_unified(&limits, file, value) == -1)
+			return -1;
 	return set_devices(&limits, r);
 }

@@ -15,6 +15,7 @@
 
 #include "cgfile.h"
 #include "cglimits.h"
+#include "inside.h"
 #include "lines.h"
 #include "ns.h"
 #include "proc.h"
@@ -324,35 +325,9 @@ is_busy(char *folder)
 
 struct plan {
 	struct cgroup *cgroup;
-	char *path; /* clean: no ".", no "..", no leading slash */
+	const char *path; /* without a slash in front, see inside_clean */
 	bool absolute;
 };
-
-/* The components of a path that count. ".." takes one back and never leaves
- * the top. Returns a path to be freed, "" when nothing is left, or NULL. */
-static char *
-clean(const char *path)
-{
-	char *made = strdup(path), *end = made, *rest = made, *word;
-
-	if (made == NULL)
-		return NULL;
-	while ((word = strsep(&rest, "/")) != NULL) {
-		size_t length = strlen(word);
-
-		if (strcmp(word, "..") == 0) {
-			while (end > made && *--end != '/')
-				continue;
-		} else if (length > 0 && strcmp(word, ".") != 0) {
-			if (end > made)
-				*end++ = '/';
-			memmove(end, word, length);
-			end += length;
-		}
-	}
-	*end = '\0';
-	return made;
-}
 
 /* Put a second slash before the first part of the path below `base` that is
  * not there yet, unless this is the last. Returns the folder to be freed. */
@@ -421,13 +396,17 @@ cgroup_plan(struct cgroup *cgroup, const char *path, const char *name)
 		return -1;
 	if (path == NULL && asprintf(&usual, "nslessons-%s", name) == -1)
 		return -1;
-	plan.path = clean(path == NULL ? usual : path);
+	char *whole = inside_clean(path == NULL ? usual : path);
 	free(usual);
-	if (plan.path != NULL && plan.path[0] == '\0')
-		errno = EINVAL;
-	else if (plan.path != NULL)
+	if (whole == NULL)
+		return -1;
+	plan.path = whole + strspn(whole, "/");
+	errno = EINVAL;
+	if (plan.path[0] != '\0')
 		result = cgroup_each(NS_SELF, plan_folder, &plan);
-	free(plan.path);
+	int error = errno;
+	free(whole);
+	errno = error;
 	return result;
 }
 
@@ -531,18 +510,12 @@ inherit_cpuset( // NOLINT(misc-no-recursion)
 	return result;
 }
 
-static bool
-is_unified(const char *folder)
-{
-	return cgfile_exists(folder, "cgroup.controllers");
-}
-
 /* Returns 0, or -1 with errno, and nothing of it is left. */
 static int
 make_usable(char *folder)
 {
 	if (make_folder(folder) == 0 &&
-		(is_unified(folder) ||
+		(cgfile_is_unified(folder) ||
 			(inherit_cpuset(folder, "cpuset.cpus") == 0 &&
 				inherit_cpuset(folder, "cpuset.mems") == 0)))
 		return 0;
@@ -604,7 +577,7 @@ int
 cgroup_open_unified(char *const *folders)
 {
 	for (; *folders != NULL; folders++)
-		if (is_unified(*folders))
+		if (cgfile_is_unified(*folders))
 			return open(
 				*folders, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	errno = ENOENT;

@@ -498,6 +498,28 @@ container_start(struct container *c)
 }
 
 int
+container_stages(struct container *c)
+{
+	const struct bundle_process *process = &c->bundle->process;
+
+	if (container_make(c) == -1 || identity_score(c->pid, process) == -1 ||
+		identity_limit(c->pid, process) == -1 ||
+		container_build(c) == -1 || container_pivot(c) == -1)
+		return -1;
+	return container_start(c);
+}
+
+int
+container_follow(const struct container *c)
+{
+	bool is_init = (c->bundle->namespaces & CLONE_NEWPID) != 0;
+
+	return c->bundle->process.terminal
+		       ? terminal_follow(c->pid, c->master, is_init)
+		       : child_follow(c->pid, is_init);
+}
+
+int
 container_reap(struct container *c)
 {
 	int status = 0;

@@ -45,6 +45,13 @@ int container_build(struct container *container);
 int container_pivot(struct container *container);
 int container_start(struct container *container);
 
+/* All stages, with nothing between them but the limits. */
+int container_stages(struct container *container);
+
+/* Wait for its end; pass on what is typed, printed and signalled, as
+ * child_follow and terminal_follow do. Returns its exit code. */
+int container_follow(const struct container *container);
+
 /* After a failed stage: a container that waits for its turn ends when it hears
  * that there is none. Wait for it, and for what it has left us. Returns its
  * exit code, 1 where there is no process. */

@@ -15,19 +15,22 @@
 #include "caps.h"
 #include "die.h"
 
-static int
-adjust_oom_score(pid_t pid, long long value)
+int
+identity_score(pid_t pid, const struct bundle_process *process)
 {
+	const struct bundle_number *score = &process->oom_score_adj;
 	char *path;
 	int done = -1;
 
+	if (!score->given)
+		return 0;
 	if (asprintf(&path, "/proc/%d/oom_score_adj", pid) == -1)
 		die("malloc");
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd == -1)
 		die_say("open %s", path);
-	else if (dprintf(fd, "%lld", value) < 0)
-		die_say("write %s %lld", path, value);
+	else if (dprintf(fd, "%lld", score->value) < 0)
+		die_say("write %s %lld", path, score->value);
 	else
 		done = 0;
 	if (fd != -1)
@@ -45,9 +48,7 @@ identity_limit(pid_t pid, const struct bundle_process *process)
 		if (prlimit(pid, r->resource, &r->limit, NULL) == -1)
 			return die_say("prlimit %s", r->name);
 	}
-	if (!process->oom_score_adj.given)
-		return 0;
-	return adjust_oom_score(pid, process->oom_score_adj.value);
+	return 0;
 }
 
 /* Where a user namespace denies setgroups(2), the groups stay as they are. */

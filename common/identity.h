@@ -9,12 +9,14 @@
 #include "bundle.h"
 
 /*
- * In the runner, for a child that waits: resource limits (prlimit(2)) and
- * oom_score_adj. From outside, because in a user namespace of its own the
- * child may not raise them.
- * Returns 0, or -1 when it has said why not.
+ * In the runner, for a child that waits. From outside, because in a user
+ * namespace of its own the child may not raise them.
+ * identity_limit: its resource limits (prlimit(2)). identity_score: its
+ * oom_score_adj, to be called as long as the child is dumpable.
+ * Return 0, or -1 when they have said why not.
  */
 int identity_limit(pid_t pid, const struct bundle_process *process);
+int identity_score(pid_t pid, const struct bundle_process *process);
 
 /*
  * In the process itself, last before exec: umask, no_new_privs, bounding set,

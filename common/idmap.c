@@ -1,6 +1,8 @@
 #include "idmap.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,4 +42,16 @@ idmap_root(pid_t pid, uid_t uid, gid_t gid)
 		idmap_put(pid, "uid_map", uids) == -1 ||
 		idmap_put(pid, "gid_map", gids) == -1)
 		_exit(DIE_FAILED);
+}
+
+/* Where 0 is not mapped, it is EINVAL. */
+void
+idmap_become_root(void)
+{
+	if (setgroups(0, NULL) == -1 && errno != EPERM)
+		die("setgroups");
+	if (setgid(0) == -1 && errno != EINVAL)
+		die("setgid 0");
+	if (setuid(0) == -1 && errno != EINVAL)
+		die("setuid 0");
 }

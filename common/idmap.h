@@ -16,6 +16,10 @@
  */
 void idmap_root(pid_t pid, uid_t uid, gid_t gid);
 
+/* After setns(2) to another user namespace: be its root, where it has mapped
+ * one. Groups are dropped unless setgroups is denied there. Ends by die. */
+void idmap_become_root(void);
+
 /* Write a text to /proc/PID/FILE, in one write. Returns 0, or -1 when it has
  * said why not. */
 int idmap_put(pid_t pid, const char *file, const char *text);

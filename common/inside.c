@@ -108,3 +108,27 @@ inside_is_folder(int fd)
 		die("fstat");
 	return S_ISDIR(st.st_mode);
 }
+
+char *
+inside_clean(const char *path)
+{
+	char *clean = malloc(strlen(path) + 2), *end = clean;
+
+	if (clean == NULL)
+		return NULL;
+	for (size_t length; *path != '\0'; path += length) {
+		path += strspn(path, "/");
+		length = strcspn(path, "/");
+		*end = '\0';
+		if (length == 2 && strncmp(path, "..", 2) == 0) {
+			char *slash = strrchr(clean, '/');
+
+			end = slash == NULL ? clean : slash;
+		} else if (length > 1 || (length == 1 && path[0] != '.')) {
+			*end = '/';
+			end = mempcpy(end + 1, path, length);
+		}
+	}
+	*end = '\0';
+	return clean;
+}

@@ -37,4 +37,9 @@ char *inside_fd_path(int fd);
 
 bool inside_is_folder(int fd);
 
+/* A copy of a path without its ".", ".." and needless "/", to be freed: "/a/b",
+ * and "" for the root. By the text alone: what is a link is seen when it is
+ * opened. Returns NULL when memory is out. */
+char *inside_clean(const char *path);
+
 #endif

@@ -122,22 +122,27 @@ take_flag(struct mountopts *opts, const char *name)
 	return false;
 }
 
+unsigned long
+mountopts_propagation(const char *word)
+{
+	for (size_t i = 0; i < COUNT(propagations); i++)
+		if (strcmp(propagations[i].name, word) == 0)
+			return propagations[i].flag;
+	return 0;
+}
+
 static bool
 take_propagation(struct mountopts *opts, const char *name)
 {
-	for (size_t i = 0; i < COUNT(propagations); i++) {
-		if (strcmp(propagations[i].name, name) != 0)
-			continue;
-		if (opts->propagation_count == MOUNTOPTS_CHANGES)
-			die_plain(DIE_FAILED,
-				"mount: more than %d options like"
-				" %s",
-				MOUNTOPTS_CHANGES, name);
-		opts->propagation[opts->propagation_count++] =
-			propagations[i].flag;
-		return true;
-	}
-	return false;
+	unsigned long flag = mountopts_propagation(name);
+
+	if (flag == 0)
+		return false;
+	if (opts->propagation_count == MOUNTOPTS_CHANGES)
+		die_plain(DIE_FAILED, "mount: more than %d options like %s",
+			MOUNTOPTS_CHANGES, name);
+	opts->propagation[opts->propagation_count++] = flag;
+	return true;
 }
 
 static bool

@@ -25,6 +25,10 @@ struct mountopts {
  * Ends by die when memory is out. */
 struct mountopts mountopts_read(char *const *options);
 
+/* MS_PRIVATE and the like, with MS_REC for "rprivate"; 0 when the word is none
+ * of mount_namespaces(7). */
+unsigned long mountopts_propagation(const char *word);
+
 /* Take the options that begin with this out of the array. */
 void mountopts_drop(char **options, const char *beginning);
 

@@ -73,6 +73,21 @@ ns_own(struct ns_id ids[NS_TYPES])
 }
 
 int
+ns_different(pid_t pid)
+{
+	int flags = 0;
+
+	for (int i = 0; i < NS_TYPES; i++) {
+		const struct ns_type *type = &ns_types[i];
+
+		if (ns_exists(type) && !ns_same(ns_look(NS_SELF, type->name),
+					       ns_look(pid, type->name)))
+			flags |= type->flag;
+	}
+	return flags;
+}
+
+int
 ns_type_of(int flag)
 {
 	int type = 0;

@@ -53,6 +53,11 @@ struct ns_id ns_look(pid_t pid, const char *link);
  * 0 where the kernel does not have the type, or the link may not be read. */
 void ns_own(struct ns_id ids[NS_TYPES]);
 
+/* CLONE_NEW* of the types in which a process is elsewhere than we. To join
+ * one's own user namespace once more is an error, so setns(2) is asked for no
+ * more than these. Ends by die. */
+int ns_different(pid_t pid);
+
 /* The place in ns_types of a CLONE_NEW* flag; NS_TYPES when it is none. */
 int ns_type_of(int flag);
 

@@ -115,8 +115,7 @@ parameters_read(struct jsonfile *f, struct bundle *b)
 		jsonfile_checked(f, NULL);
 		return;
 	}
-	json_object_foreach(object, key, value)
-	{
+	json_object_foreach(object, key, value) {
 		read_one(f, b, key, value, &b->sysctls[b->sysctl_count++]);
 	}
 }

@@ -107,11 +107,11 @@ read_unified(struct jsonfile *f, struct bundle_resources *r)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(unified, name,
-		value) if (name[0] == '\0' || strchr(name, '/') != NULL ||
-			   strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		jsonfile_fault(f, value, "the name of a file",
-			"linux.resources.unified.%.60s", name);
+	json_object_foreach(unified, name, value)
+		if (name[0] == '\0' || strchr(name, '/') != NULL ||
+			strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+			jsonfile_fault(f, value, "the name of a file",
+				"linux.resources.unified.%.60s", name);
 	r->unified = unified;
 }
 

@@ -229,16 +229,15 @@ int
 rootfs_build(const struct bundle *bundle)
 {
 	mode_t old = umask(0);
-	unsigned long propagation = bundle->propagation;
+	bool is_private =
+		(bundle->propagation & (MS_PRIVATE | MS_UNBINDABLE)) != 0;
 
 	/* Where systemd runs, / is shared: without this, all that follows
 	 * would happen on the host, too. A slave still gets what the host
 	 * mounts later. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == -1)
-		die("mount / as a slave");
-	if ((propagation & (MS_PRIVATE | MS_UNBINDABLE)) != 0 &&
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
-		die("mount / private");
+	if (mount(NULL, "/", NULL,
+		    MS_REC | (is_private ? MS_PRIVATE : MS_SLAVE), NULL) == -1)
+		die("mount / %s", is_private ? "private" : "as a slave");
 	int root = mount_rootfs(bundle->rootfs);
 	for (size_t i = 0; i < bundle->mount_count; i++)
 		mount_one(root, &bundle->mounts[i], bundle);

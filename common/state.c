@@ -34,6 +34,8 @@ static const char new_file[] = "state.json.new";
 /* Becomes a container's folder, or was one. It is no name. */
 static const char scrap[] = ".scrap";
 
+const char *const state_words[] = {"creating", "running", "stopped"};
+
 enum { VERSION = 1, PATIENCE = 5000 /* ms */ };
 
 static char *
@@ -1072,7 +1074,6 @@ state_each(const char *root, struct state **states, char **error)
 json_t *
 state_json(const struct state *state)
 {
-	static const char *const words[] = {"creating", "running", "stopped"};
 	json_t *object = json_object();
 	const struct passwd *user = getpwuid(state->owner);
 	char *number;
@@ -1083,7 +1084,7 @@ state_json(const struct state *state)
 	set(object, "id", json_string(state->name));
 	if (state->status != STATE_STOPPED && state->pid != 0)
 		set(object, "pid", json_integer(state->pid));
-	set(object, "status", json_string(words[state->status]));
+	set(object, "status", json_string(state_words[state->status]));
 	set(object, "bundle", json_string(state->bundle));
 	set(object, "rootfs", json_string(state->rootfs));
 	set(object, "created", json_string(state->created));

@@ -54,6 +54,9 @@ struct state {
 	char **list;
 };
 
+/* As runtime.md calls a status. */
+extern const char *const state_words[];
+
 /* "Is it a name?" as runc has it: letters, digits, "_", "+", "-", ".", not ".",
  * not "..", no leading ".", 1 to 255 bytes. */
 bool state_is_name(const char *name);

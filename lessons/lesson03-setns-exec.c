@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -25,6 +24,7 @@
 #include "die.h"
 #include "display.h"
 #include "gate.h"
+#include "idmap.h"
 #include "need.h"
 #include "ns.h"
 #include "options.h"
@@ -49,23 +49,6 @@ static const struct lesson lesson = {
 	.steps = 4,
 	.own = own_options,
 };
-
-/* The types in which a process is elsewhere than we. To join one's own user
- * namespace once more is an error, so we ask for no more than these. */
-static int
-different(pid_t pid)
-{
-	int flags = 0;
-
-	for (int i = 0; i < NS_TYPES; i++) {
-		const struct ns_type *type = &ns_types[i];
-
-		if (ns_exists(type) && !ns_same(ns_look(NS_SELF, type->name),
-					       ns_look(pid, type->name)))
-			flags |= type->flag;
-	}
-	return flags;
-}
 
 /* Link by link, as runc does. All are opened first: when the mount namespace
  * is joined, our /proc is gone. The user namespace is joined first: it gives
@@ -98,19 +81,6 @@ enter_by_links(pid_t pid, int flags)
 		}
 }
 
-/* In another user namespace we are its root, where it has mapped one: else it
- * is EINVAL. Groups can be dropped unless setgroups is denied there. */
-static void
-become_root(void)
-{
-	if (setgroups(0, NULL) == -1 && errno != EPERM)
-		die("setgroups");
-	if (setgid(0) == -1 && errno != EINVAL)
-		die("setgid 0");
-	if (setuid(0) == -1 && errno != EINVAL)
-		die("setuid 0");
-}
-
 /*
  * Join the namespaces of a process. A pidfd stands for the process, so it
  * cannot be mistaken for a later one with the same PID; -1 on a kernel that
@@ -129,7 +99,7 @@ enter(int pidfd, pid_t pid, int flags)
 	if (!by_pidfd)
 		enter_by_links(pid, flags);
 	if ((flags & CLONE_NEWUSER) != 0)
-		become_root();
+		idmap_become_root();
 	return by_pidfd;
 }
 
@@ -165,7 +135,7 @@ joiner(int host, const struct box *box, struct turns *turns)
 	child_begin(host);
 	int self = child_self();
 
-	bool by_pidfd = enter(box->pidfd, box->pid, different(box->pid));
+	bool by_pidfd = enter(box->pidfd, box->pid, ns_different(box->pid));
 	if (write(turns->news[1], &by_pidfd, sizeof(by_pidfd)) == -1)
 		die("write news");
 	/* Without an answer, the host has ended and has said why. */
@@ -246,7 +216,7 @@ after_setns(const struct box *box, pid_t pid, struct turns *turns)
 	if (read(turns->news[0], &by_pidfd, sizeof(by_pidfd)) !=
 		sizeof(by_pidfd))
 		die_plain(DIE_FAILED, "the process that joins has ended");
-	ask_setns(by_pidfd, different(box->pid));
+	ask_setns(by_pidfd, ns_different(box->pid));
 	report_host("host# readlink /proc/%d/ns/pid", pid);
 	report_host("pid:[%lu]", ns_look(pid, "pid").ino);
 	report_host("host# readlink /proc/%d/ns/pid_for_children", pid);
@@ -326,7 +296,7 @@ run_command(char **argv)
 			pid);
 	int parent = child_self();
 	child_follow_begin();
-	int flags = different(pid);
+	int flags = ns_different(pid);
 	/* If it has ended meanwhile, its PID may be another process's now. */
 	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
 	if (poll(&ended, 1, 0) != 0)

@@ -11,7 +11,6 @@
  * Shell: sudo runc run -b bundle mycontainer
  */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
@@ -19,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "box.h"
@@ -43,7 +40,6 @@
 #include "sealed.h"
 #include "spec.h"
 #include "state.h"
-#include "terminal.h"
 
 static const char *bundle_dir, *root, *pid_file;
 static bool detach, ignore, rootless, quiet, spec, list;
@@ -155,10 +151,10 @@ save(struct state *state, pid_t pid)
 }
 
 /*
- * The start of a container. On the left what the runner does from outside,
- * named container_ what the container does in its turn. Its process is put
- * into its cgroup and under its limits before it does anything: so it cannot
- * get around them.
+ * The start of a container. What begins with container_ is done by the
+ * container's own process, in its turn; the rest by the runner, from outside.
+ * The process is put into its cgroup and under its limits before it does
+ * anything: so it cannot get around them.
  */
 static int
 start(struct container *c, struct cgroup *cgroup)
@@ -170,7 +166,8 @@ start(struct container *c, struct cgroup *cgroup)
 		return -1;
 	if (cgroup_enter(cgroup->folders, c->pid) == -1)
 		return die_say("write cgroup.procs");
-	if (identity_limit(c->pid, &bundle->process) == -1 ||
+	if (identity_score(c->pid, &bundle->process) == -1 ||
+		identity_limit(c->pid, &bundle->process) == -1 ||
 		container_build(c) == -1)
 		return -1;
 	state->pid = c->pid;
@@ -182,17 +179,6 @@ start(struct container *c, struct cgroup *cgroup)
 		return -1;
 	hooks_run(bundle, BUNDLE_POSTSTART, state, "running");
 	return 0;
-}
-
-/* Wait for its end; pass on what is typed, printed and signalled. */
-static int
-follow(const struct container *c)
-{
-	bool is_init = (c->bundle->namespaces & CLONE_NEWPID) != 0;
-
-	return c->bundle->process.terminal
-		       ? terminal_follow(c->pid, c->master, is_init)
-		       : child_follow(c->pid, is_init);
 }
 
 static void
@@ -212,7 +198,7 @@ run_claimed(struct container *c, struct cgroup *cgroup)
 {
 	if (start(c, cgroup) == 0) {
 		if (!detach)
-			return follow(c);
+			return container_follow(c);
 		if (state_release(c->state) == 0)
 			return 0;
 		die_say("write the state");
@@ -287,14 +273,13 @@ run(const char *name)
 static void
 print_state(const struct state *state)
 {
-	static const char *const words[] = {"creating", "running", "stopped"};
 	char *bundle = display_clean(state->bundle);
 
 	if (quiet)
 		printf("%s\n", state->name);
 	else
 		printf("%-12s   %-10d  %-10s  %-20s   %s   %u\n", state->name,
-			state->pid, words[state->status], bundle,
+			state->pid, state_words[state->status], bundle,
 			state->created, state->owner);
 	free(bundle);
 }
@@ -354,8 +339,8 @@ tool(char **operands, int count)
 
 /* --- the demonstration ---------------------------------------------------- */
 
-/* Below the demonstration's container: what config.json asks for is read from
- * the bundle, what became of it from the kernel. */
+/* What config.json asks for is read from the bundle; what became of it, from
+ * the kernel and from the container's shell. */
 struct walk {
 	const struct bundle *bundle;
 	struct box box;
@@ -393,45 +378,25 @@ load_ours(const char *dir)
 	return bundle;
 }
 
-/* The stages of start() above, without a name, cgroup or hooks. */
+/* The names in a folder on one line, as `echo $(ls)` prints them. */
 static void
-start_walk(struct walk *walk)
-{
-	struct state nobody = {.lock = -1};
-	struct container c = {.bundle = walk->bundle,
-		.state = &nobody,
-		.talk = &walk->box.talk};
-
-	box_prepare(&walk->box);
-	if (container_make(&c) == -1 ||
-		identity_limit(c.pid, &walk->bundle->process) == -1 ||
-		container_build(&c) == -1 || container_pivot(&c) == -1 ||
-		container_start(&c) == -1)
-		_exit(container_reap(&c));
-	close(c.sync);
-	walk->box.pid = c.pid;
-	walk->box.pidfd = c.pidfd;
-	box_parent(&walk->box);
-}
-
-static int
-count_names(const char *path, FILE *out)
+print_names(const char *path, FILE *out)
 {
 	struct dirent **names;
-	int count = scandir(path, &names, NULL, alphasort), shown = 0;
+	int count = scandir(path, &names, NULL, alphasort);
+	const char *blank = "";
 
 	if (count == -1)
 		die("scandir %s", path);
 	for (int i = 0; i < count; i++) {
 		if (names[i]->d_name[0] != '.') {
-			fprintf(out, "%s%s", shown > 0 ? " " : "",
-				names[i]->d_name);
-			shown++;
+			fprintf(out, "%s%s", blank, names[i]->d_name);
+			blank = " ";
 		}
 		free(names[i]);
 	}
 	free(names);
-	return shown;
+	fputc('\n', out);
 }
 
 /* A01: two levels of the bundle, and the second seen from inside. */
@@ -446,8 +411,7 @@ two_levels(struct walk *walk, const char *dir)
 
 	if (out == NULL || asprintf(&file, "%s/config.json", dir) == -1)
 		die("malloc");
-	count_names(walk->bundle->rootfs, out);
-	fputc('\n', out);
+	print_names(walk->bundle->rootfs, out);
 	if (fclose(out) == EOF)
 		die("malloc");
 	if (stat(file, &st) == -1)
@@ -511,7 +475,6 @@ asked_process(struct walk *walk)
 {
 	const struct bundle_process *process = &walk->bundle->process;
 	struct box *box = &walk->box;
-	char *pwd = box_ask(box, "pwd");
 
 	report_step("A02", "process: who the command is, and what it may.");
 	report_ask("prlimit, setresuid, prctl(PR_CAPBSET_DROP), capset");
@@ -521,7 +484,8 @@ asked_process(struct walk *walk)
 	report_container("%s", answer);
 	free(answer);
 	report_equal(process->uid, box_ask_number(box, "id -u"), "user.uid");
-	report_equal(0, strncmp(pwd, process->cwd, strlen(process->cwd)),
+	report_equal(0,
+		box_ask_number(box, "[ $(pwd) = %s ]; echo $?", process->cwd),
 		"cwd is %s: differences", process->cwd);
 	for (size_t i = 0; i < process->rlimit_count; i++) {
 		struct rlimit found;
@@ -549,7 +513,6 @@ asked_process(struct walk *walk)
 		box_ask_number(box, "[ $(hostname) = %s ]; echo $?",
 			walk->bundle->hostname),
 		"hostname is %s: differences", walk->bundle->hostname);
-	free(pwd);
 }
 
 /* How many of the paths give a line of output to a command in the container. */
@@ -626,8 +589,8 @@ one_process(struct walk *walk)
 		die("read /proc");
 	int index = scan_find_space(&scan, space);
 	report_step("A15", "What runs: its init, and nobody else.");
-	report_host("host# lsns -t pid %lu", space);
-	report_host("%d/%d  sh", pids[0], pids[levels - 1]);
+	report_host("PID outside/inside, in pid:[%lu]", space);
+	report_host("%d/%d", pids[0], pids[levels - 1]);
 	report_equal(1, index == SCAN_NONE ? 0 : scan.spaces[index].processes,
 		"processes in its PID namespace");
 	report_equal(1, pids[levels - 1], "its PID inside");
@@ -656,7 +619,7 @@ main(int argc, char **argv)
 		need_namespaces(bundle.namespaces);
 	report_begin(&lesson);
 
-	start_walk(&walk);
+	box_obey(&walk.box, &bundle);
 	two_levels(&walk, dir);
 	asked_namespaces(&walk);
 	asked_process(&walk);

@@ -14,7 +14,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/perf_event.h>
 #include <poll.h>
 #include <sched.h>
@@ -37,6 +36,7 @@
 #include "execs.h"
 #include "gate.h"
 #include "identity.h"
+#include "idmap.h"
 #include "need.h"
 #include "ns.h"
 #include "options.h"
@@ -137,34 +137,6 @@ struct entry {
 	int terminal[2]; /* a socket, on which a terminal travels */
 };
 
-/* As in lesson03: the types in which the container is elsewhere than we. */
-static int
-different(pid_t pid)
-{
-	int flags = 0;
-
-	for (int i = 0; i < NS_TYPES; i++) {
-		const struct ns_type *type = &ns_types[i];
-
-		if (ns_exists(type) && !ns_same(ns_look(NS_SELF, type->name),
-					       ns_look(pid, type->name)))
-			flags |= type->flag;
-	}
-	return flags;
-}
-
-/* As in lesson03. */
-static void
-become_root(void)
-{
-	if (setgroups(0, NULL) == -1 && errno != EPERM)
-		die("setgroups");
-	if (setgid(0) == -1 && errno != EINVAL)
-		die("setgid 0");
-	if (setuid(0) == -1 && errno != EINVAL)
-		die("setuid 0");
-}
-
 /*
  * In the container. No descriptor of ours is there in the end: all that we have
  * opened are close-on-exec, and what our caller had open was closed at once. A
@@ -217,7 +189,7 @@ joiner(struct entry *entry)
 		setns(entry->container->pidfd, entry->flags) == -1)
 		die("setns to the namespaces of %d", state->pid);
 	if ((entry->flags & CLONE_NEWUSER) != 0)
-		become_root();
+		idmap_become_root();
 	if (write(entry->news[1], &none, sizeof(none)) == -1)
 		die("write news");
 	if (gate_wait(&entry->start) == -1)
@@ -260,19 +232,17 @@ hear(int fd, void *what, size_t size)
 static pid_t
 let_in(struct entry *entry, pid_t joiner_pid)
 {
-	struct bundle_process score = *entry->process, limits = *entry->process;
+	const struct bundle_process *process = entry->process;
 	pid_t pid;
 
-	score.rlimit_count = 0;
-	limits.oom_score_adj.given = false;
 	if (cgroup_enter(entry->container->state.cgroups, joiner_pid) == -1)
 		die("write cgroup.procs");
-	if (identity_limit(joiner_pid, &score) == -1)
+	if (identity_score(joiner_pid, process) == -1)
 		_exit(DIE_FAILED);
 	if (gate_open(&entry->join) == -1)
 		die("write gate");
 	bool told = hear(entry->news[0], &pid, sizeof(pid));
-	if (told && identity_limit(joiner_pid, &limits) == -1)
+	if (told && identity_limit(joiner_pid, process) == -1)
 		_exit(DIE_FAILED);
 	if (told && gate_open(&entry->start) == -1)
 		die("write gate");
@@ -396,7 +366,7 @@ exec_in(const char *name, char **words)
 				       " terminal");
 	struct entry entry = {.container = &c,
 		.process = &process,
-		.flags = different(c.state.pid)};
+		.flags = ns_different(c.state.pid)};
 	int code = enter(&entry, open_pid_file());
 	free(kept);
 	free(settings.env);
@@ -553,7 +523,8 @@ kill_it(const char *name, const char *word)
 	return 0;
 }
 
-static int delete (const char *name)
+static int
+remove_it(const char *name)
 {
 	struct container c = find(name);
 	struct pollfd ended = {.fd = c.pidfd, .events = POLLIN};
@@ -588,7 +559,7 @@ tool(char **words, int count)
 	if ((count == 2 || count == 3) && strcmp(verb, "kill") == 0)
 		return kill_it(name, words[2]);
 	if (count == 2 && strcmp(verb, "delete") == 0)
-		return delete (name);
+		return remove_it(name);
 	options_wrong(&lesson,
 		"found `%s` and %d more, expected exec, ps, state, kill or"
 		" delete, and the NAME of a container",

@@ -26,7 +26,6 @@
 #include "container.h"
 #include "die.h"
 #include "display.h"
-#include "identity.h"
 #include "mountopts.h"
 #include "need.h"
 #include "ns.h"
@@ -35,7 +34,6 @@
 #include "report.h"
 #include "sealed.h"
 #include "state.h"
-#include "terminal.h"
 
 static const char *bundle_dir, *last_share;
 
@@ -119,17 +117,6 @@ suited_mounts(const struct bundle *bundle)
 	return mounts;
 }
 
-/* The stages of lesson08, without a name, cgroup or hooks. */
-static int
-start(struct container *c)
-{
-	if (container_make(c) == -1 ||
-		identity_limit(c->pid, &c->bundle->process) == -1 ||
-		container_build(c) == -1 || container_pivot(c) == -1)
-		return -1;
-	return container_start(c);
-}
-
 /* --- the tool ------------------------------------------------------------- */
 
 /* The place in ns_types of a name as in /proc/PID/ns, or as in config.json. */
@@ -210,16 +197,6 @@ say_undone(const struct bundle *bundle)
 }
 
 static int
-follow(const struct container *c)
-{
-	bool is_init = (c->bundle->namespaces & CLONE_NEWPID) != 0;
-
-	return c->bundle->process.terminal
-		       ? terminal_follow(c->pid, c->master, is_init)
-		       : child_follow(c->pid, is_init);
-}
-
-static int
 run(struct bundle bundle, char **command)
 {
 	struct state nobody = {.lock = -1};
@@ -236,8 +213,8 @@ run(struct bundle bundle, char **command)
 	/* They would change what is shared. */
 	bundle.sysctl_count = 0;
 	child_follow_begin();
-	if (start(&c) == 0) {
-		code = follow(&c);
+	if (container_stages(&c) == 0) {
+		code = container_follow(&c);
 	} else {
 		code = container_reap(&c);
 		code = code == 0 ? DIE_FAILED : code;
@@ -278,19 +255,9 @@ struct walk {
 static void
 start_box(struct box *box, struct bundle *bundle)
 {
-	struct state nobody = {.lock = -1};
-	struct container c = {
-		.bundle = bundle, .state = &nobody, .talk = &box->talk};
-
 	bundle->mounts = suited_mounts(bundle);
-	box_prepare(box);
-	if (start(&c) == -1)
-		_exit(container_reap(&c));
+	box_obey(box, bundle);
 	free(bundle->mounts);
-	close(c.sync);
-	box->pid = c.pid;
-	box->pidfd = c.pidfd;
-	box_parent(box);
 }
 
 /* All its namespaces are new, as config.json asks. */

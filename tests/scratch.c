@@ -144,8 +144,7 @@ merge(json_t *to, json_t *from) // NOLINT(misc-no-recursion)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(from, key, value)
-	{
+	json_object_foreach(from, key, value) {
 		json_t *old = json_object_get(to, key);
 
 		if (json_is_object(old) && json_is_object(value))

@@ -758,8 +758,7 @@ remove_called(json_t *array, const json_t *names)
 	const json_t *name;
 	size_t i;
 
-	json_array_foreach(names, i, name)
-	{
+	json_array_foreach(names, i, name) {
 		for (size_t k = json_array_size(array); k-- > 0;)
 			if (is_called(json_array_get(array, k), name))
 				json_array_remove(array, k);
@@ -773,8 +772,7 @@ change( // NOLINT(misc-no-recursion)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(changes, key, value)
-	{
+	json_object_foreach(changes, key, value) {
 		char *name = format("%s", key);
 		char *sign = name + strlen(name) - 1;
 
@@ -818,9 +816,9 @@ add_mappings(json_t *linux_part)
 	size_t i;
 
 	json_array_foreach(json_object_get(linux_part, "namespaces"), i, value)
-		user |=
-		strcmp(json_string_value(json_object_get(value, "type")),
-			"user") == 0;
+		user |= strcmp(json_string_value(
+				       json_object_get(value, "type")),
+				"user") == 0;
 	for (i = 0; user && i < COUNT(names); i++)
 		if (json_object_get(linux_part, names[i]) == NULL)
 			json_object_set_new(linux_part, names[i],
@@ -1769,8 +1767,7 @@ ck_new_namespaces(const struct walk *walk)
 	ns_own(host);
 	json_array_foreach(
 		json_object_get(json_object_get(config, "linux"), "namespaces"),
-		i, value)
-	{
+		i, value) {
 		const char *type =
 			json_string_value(json_object_get(value, "type"));
 

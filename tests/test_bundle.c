@@ -862,8 +862,7 @@ walk( // NOLINT(misc-no-recursion)
 	json_t *members = json_copy(value), *part;
 	char *next;
 
-	json_object_foreach(members, place.key, part)
-	{
+	json_object_foreach(members, place.key, part) {
 		ck_assert_int_ne(asprintf(&next, "%s%s%s", path,
 					 path[0] == '\0' ? "" : ".", place.key),
 			-1);
@@ -872,8 +871,7 @@ walk( // NOLINT(misc-no-recursion)
 		free(next);
 	}
 	place.key = NULL;
-	json_array_foreach(members, place.index, part)
-	{
+	json_array_foreach(members, place.index, part) {
 		ck_assert_int_ne(
 			asprintf(&next, "%s[%zu]", path, place.index), -1);
 		visit(all, &place, part, next);

@@ -65,8 +65,7 @@ make_rootless(json_t *config)
 			(int)getgid(), "size", 1));
 	json_object_del(linux_, "resources");
 	json_array_remove(mounts, json_array_size(mounts) - 1);
-	json_array_foreach(mounts, i, mount)
-	{
+	json_array_foreach(mounts, i, mount) {
 		options = json_object_get(mount, "options");
 		for (k = 0; k < json_array_size(options); k++)
 			if (strcmp(json_string_value(
@@ -398,8 +397,7 @@ START_TEST(ps_lists_who_is_in_it)
 	ck_run(run, 0);
 	pids = json_loads(run.out, 0, NULL);
 	ck_assert_uint_eq(json_array_size(pids), 2);
-	json_array_foreach(pids, i, pid)
-	{
+	json_array_foreach(pids, i, pid) {
 		pid_t one = (pid_t)json_integer_value(pid);
 
 		ck_assert(ns_same(space, ns_look(one, "pid")));

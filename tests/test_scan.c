@@ -630,20 +630,18 @@ START_TEST(scan_agrees_with_lsns)
 				ns_same(scan.spaces[at].id, scan.host[type]))
 				continue;
 			json_int_t found = -1;
-			json_array_foreach(rows, k,
-				row) if ((ino_t)
-						 json_integer_value(
-							 json_object_get(
-								 row, "ns")) ==
-					 scan.spaces[at].id.ino)
-			{
-				ck_assert_str_eq(
-					json_string_value(
-						json_object_get(row, "type")),
-					ns_types[type].name);
-				found = json_integer_value(
-					json_object_get(row, "nprocs"));
-			}
+			json_array_foreach(rows, k, row)
+				if ((ino_t)json_integer_value(
+					    json_object_get(row, "ns")) ==
+					scan.spaces[at].id.ino) {
+					ck_assert_str_eq(
+						json_string_value(
+							json_object_get(
+								row, "type")),
+						ns_types[type].name);
+					found = json_integer_value(
+						json_object_get(row, "nprocs"));
+				}
 			ck_assert_int_eq(found, scan.spaces[at].processes);
 			compared++;
 		}

@@ -297,8 +297,7 @@ count(json_t *lines, const char *event, long pid, const char *key,
 	json_t *line;
 	size_t i;
 
-	json_array_foreach(lines, i, line)
-	{
+	json_array_foreach(lines, i, line) {
 		const char *name =
 			json_string_value(json_object_get(line, "event"));
 		json_t *told = key == NULL ? NULL : json_object_get(line, key);
@@ -1004,8 +1003,7 @@ START_TEST(times_are_those_of_the_events)
 		"for i in 1 2 3 4 5 6 7 8; do sh -c :; done");
 	if (lines == NULL)
 		return;
-	json_array_foreach(lines, i, line)
-	{
+	json_array_foreach(lines, i, line) {
 		const char *event =
 			json_string_value(json_object_get(line, "event"));
 		double time = json_number_value(json_object_get(line, "time"));
@@ -1340,8 +1338,7 @@ START_TEST(no_short_life_is_missed)
 
 	ck_assert_int_gt(ino, 0);
 	ck_assert_int_eq(ino != here, inside);
-	json_array_foreach(lines, i, line)
-	{
+	json_array_foreach(lines, i, line) {
 		const char *event =
 			json_string_value(json_object_get(line, "event"));
 		const char *name =
