@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support.h"
+
 /* The suite's folder, and what the test has allocated. */
 static char *top;
 static char **texts;
@@ -49,26 +51,11 @@ scratch_text(const char *format, ...)
 	return keep(text);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 void
 scratch_begin(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	char *made = scratch_text("%s/scratch.XXXXXX", tmp ? tmp : "/tmp");
-
-	ck_assert_ptr_nonnull(mkdtemp(made));
-	ck_assert_int_eq(chmod(made, 0711), 0);
-	/* The paths of a bundle pass no link, so those expected must not. */
-	top = realpath(made, NULL);
-	ck_assert_ptr_nonnull(top);
+	top = support_folder("scratch");
+	ck_assert_int_eq(chmod(top, 0711), 0);
 	scratch_copy(
 		"bundle/rootfs/bin/busybox", scratch_text("%s/busybox", top));
 	scratch_copy(
@@ -79,7 +66,7 @@ scratch_begin(void)
 void
 scratch_end(void)
 {
-	ck_assert_int_eq(nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	support_remove(top);
 	free(top);
 	top = NULL;
 }

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +134,72 @@ int
 support_missing(void)
 {
 	return missing;
+}
+
+bool
+support_have_all(const char *test, const char *const needs[])
+{
+	for (; *needs != NULL; needs++)
+		if (!support_have(*needs, test))
+			return false;
+	return true;
+}
+
+char *
+support_text(const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	ck_assert_int_ne(vasprintf(&text, format, arguments), -1);
+	va_end(arguments);
+	return text;
+}
+
+char *
+support_path(const char *folder, const char *name)
+{
+	return support_text("%s/%s", folder, name);
+}
+
+char *
+support_folder(const char *name)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *made =
+		support_text("%s/%s.XXXXXX", tmp == NULL ? "/tmp" : tmp, name);
+
+	ck_assert_ptr_nonnull(mkdtemp(made));
+	char *folder = realpath(made, NULL);
+	ck_assert_ptr_nonnull(folder);
+	free(made);
+	return folder;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void
+support_remove(const char *folder)
+{
+	ck_assert_int_eq(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+struct ns_id
+support_look(pid_t pid, const char *link)
+{
+	struct ns_id id = {0};
+
+	ck_assert_msg(ns_get(pid, link, &id) == 0, "/proc/%d/ns/%s: %s", pid,
+		link, strerror(errno));
+	return id;
 }
 
 /* What a guard runs, and on what. */

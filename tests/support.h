@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "ns.h"
+
 /* The suites; tests/main.c runs them all. */
 Suite *suite_modules(void);
 Suite *suite_bundle(void);
@@ -87,6 +89,27 @@ struct run support_end(struct started *started);
 			"stderr: %.1500s",                                    \
 			(run).code, (expected), (run).out, (run).err);        \
 	} while (0)
+
+/* Text as printf(3) makes it, to be freed. */
+char *
+support_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* FOLDER/NAME, to be freed. */
+char *support_path(const char *folder, const char *name);
+
+/* A new folder NAME.XXXXXX below $TMPDIR, as a path without links, because a
+ * bundle's may have none. To be freed; support_remove removes it with all that
+ * is in it. */
+char *support_folder(const char *name);
+void support_remove(const char *folder);
+
+/* The namespace that a link of a process leads to. */
+struct ns_id support_look(pid_t pid, const char *link);
+
+/* support_have for each of some needs: SUPPORT_HAVE("test", "root", "runc") */
+bool support_have_all(const char *test, const char *const needs[]);
+#define SUPPORT_HAVE(test, ...) \
+	support_have_all(test, (const char *const[]){__VA_ARGS__, NULL})
 
 /*
  * A program on a terminal of its own (a pty), for what needs Enter, Ctrl-C, or

@@ -16,7 +16,6 @@
 #include <regex.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -361,10 +360,11 @@ static const struct difference {
 		"status SigIgn: 0000000000000000",
 		"whom make has started ignores two signals of the C library's"
 		" own; runc, a Go program, handles them"},
-	{RUNC, "a shared root", " shared master - ", " shared - ",
+	{RUNC, "a shared root", " (shared|master|shared master) - ", " - ",
 		"what is mounted inside never gets to the host: even a shared"
 		" root is a slave of it"},
-	{RUNC, "a s", " (shared|master|shared master) - ", " - ", "the same"},
+	{RUNC, "a slave root", " (shared|master|shared master) - ", " - ",
+		"the same"},
 	{RUNC, "a cgroup namespace",
 		"relatime (master )?- cgroup (systemd|cgroup) ",
 		"relatime - cgroup ",
@@ -424,22 +424,6 @@ static const struct difference {
 
 /* --- a folder for each test ----------------------------------------------- */
 
-static char *
-format(const char *shape, ...) __attribute__((format(printf, 1, 2)));
-
-static char *
-format(const char *shape, ...)
-{
-	va_list list;
-	char *text;
-
-	va_start(list, shape);
-	if (vasprintf(&text, shape, list) == -1)
-		die("malloc");
-	va_end(list);
-	return text;
-}
-
 /* Of the suite: its folder, a rootfs, the beginning of all its containers'
  * names. Of a test: its folder, with its container's name; in that a bundle, a
  * tree to bind, and where each runtime keeps its states. */
@@ -463,7 +447,7 @@ read_text(const char *path)
 static void
 write_text(const char *folder, const char *name, const char *text)
 {
-	char *path = format("%s/%s", folder, name);
+	char *path = support_text("%s/%s", folder, name);
 	FILE *file = fopen(path, "we");
 
 	ck_assert_msg(file != NULL, "%s", path);
@@ -475,7 +459,7 @@ write_text(const char *folder, const char *name, const char *text)
 static char *
 make_folder(const char *in, const char *name)
 {
-	char *path = format("%s/%s", in, name);
+	char *path = support_text("%s/%s", in, name);
 
 	ck_assert_int_eq(mkdir(path, 0755), 0);
 	return path;
@@ -531,17 +515,11 @@ static char few_programs[] =
 static void
 set_up_suite(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	char *made = format("%s/agree.XXXXXX", tmp == NULL ? "/tmp" : tmp);
-
-	ck_assert_ptr_nonnull(mkdtemp(made));
+	top = support_folder("agree");
 	/* A user of a user namespace must pass. */
-	ck_assert_int_eq(chmod(made, 0711), 0);
-	top = realpath(made, NULL);
-	ck_assert_ptr_nonnull(top);
-	free(made);
-	prefix = format("nslessons-agree-%d-", getpid());
-	rootfs = format("%s/rootfs", top);
+	ck_assert_int_eq(chmod(top, 0711), 0);
+	prefix = support_text("nslessons-agree-%d-", getpid());
+	rootfs = support_text("%s/rootfs", top);
 	ck_assert_int_eq(CALL("sh", "-c", few_programs, rootfs), 0);
 }
 
@@ -578,7 +556,7 @@ static void
 name_states(void)
 {
 	for (int i = 0; i < RUNTIMES; i++)
-		states[i] = format("%s/%s", dir, runtimes[i]);
+		states[i] = support_text("%s/%s", dir, runtimes[i]);
 }
 
 static void
@@ -596,10 +574,10 @@ free_names(void)
 static void
 delete_left(char *name)
 {
-	dir = format("%s/%s", top, name);
+	dir = support_text("%s/%s", top, name);
 	name_states();
 	for (int i = 0; i < RUNTIMES; i++) {
-		char *left = format("%s/%s", states[i], name);
+		char *left = support_text("%s/%s", states[i], name);
 		struct command words = COMMAND(i, "delete", "-f", name);
 		char **word = words.word;
 
@@ -618,7 +596,7 @@ delete_left(char *name)
 static void
 tear_down_suite(void)
 {
-	char *cgroups = format("*/*%s*", prefix);
+	char *cgroups = support_text("*/*%s*", prefix);
 	DIR *folder = opendir(top);
 	struct dirent *entry;
 
@@ -640,7 +618,7 @@ tear_down_suite(void)
 static void
 set_up(void)
 {
-	id = format("%s%d", prefix, getpid());
+	id = support_text("%s%d", prefix, getpid());
 	dir = make_folder(top, id);
 	name_states();
 	bundle = make_folder(dir, "bundle");
@@ -671,9 +649,9 @@ tear_down(void)
 static void
 make_rootfs(void)
 {
-	char *copy = format("%s/rootfs", bundle);
-	char *link = format("%s/to-tmp", copy);
-	char *out = format("%s/up-and-out", copy);
+	char *copy = support_text("%s/rootfs", bundle);
+	char *link = support_text("%s/to-tmp", copy);
+	char *out = support_text("%s/up-and-out", copy);
 
 	ck_assert_int_eq(CALL("rm", "-rf", copy), 0);
 	ck_assert_int_eq(CALL("cp", "-a", rootfs, copy), 0);
@@ -692,8 +670,8 @@ replaced(char *text, const char *from, const char *to)
 	char *at;
 
 	while ((at = strstr(text, from)) != NULL) {
-		char *longer = format("%.*s%s%s", (int)(at - text), text, to,
-			at + strlen(from));
+		char *longer = support_text("%.*s%s%s", (int)(at - text), text,
+			to, at + strlen(from));
 
 		free(text);
 		text = longer;
@@ -705,7 +683,7 @@ replaced(char *text, const char *from, const char *to)
 static char *
 own_capabilities(void)
 {
-	char *list = format("%s", "[]");
+	char *list = support_text("%s", "[]");
 
 	for (cap_value_t value = 0; value <= CAP_LAST_CAP; value++) {
 		char *name = cap_to_name(value), *end;
@@ -715,7 +693,8 @@ own_capabilities(void)
 			for (end = name; *end != '\0'; end++)
 				*end = (char)toupper(*end);
 			list[strlen(list) - 1] = '\0';
-			end = format("%s%s'%s']", list, first ? "" : ",", name);
+			end = support_text(
+				"%s%s'%s']", list, first ? "" : ",", name);
 			free(list);
 			list = end;
 		}
@@ -727,8 +706,8 @@ own_capabilities(void)
 static json_t *
 parse_changes(const char *changes, pid_t helper)
 {
-	char *text = format("%s", changes), *caps = own_capabilities();
-	char *pid = format("%d", helper);
+	char *text = support_text("%s", changes), *caps = own_capabilities();
+	char *pid = support_text("%d", helper);
 	json_error_t error;
 
 	text = replaced(text, "$TOP", dir);
@@ -773,7 +752,7 @@ change( // NOLINT(misc-no-recursion)
 	json_t *value;
 
 	json_object_foreach(changes, key, value) {
-		char *name = format("%s", key);
+		char *name = support_text("%s", key);
 		char *sign = name + strlen(name) - 1;
 
 		if (*sign == '+' || *sign == '-') {
@@ -834,7 +813,7 @@ write_config(int peer, const struct bundle *what, pid_t helper)
 {
 	char *maker = (what->flags & OWN) != 0 ? "./lesson08"
 					       : (char *)runtimes[peer];
-	char *path = format("%s/config.json", bundle);
+	char *path = support_text("%s/config.json", bundle);
 	char *probe = read_text("tests/agree/probe.sh");
 	json_t *changes = parse_changes(what->changes, helper);
 
@@ -888,8 +867,8 @@ ns_line(char *text, const struct known *known)
 	ino_t ino;
 
 	if (!ns_parse(text, &type, &ino))
-		return format("ns %s %s", link, text);
-	return format("ns %s %s", link,
+		return support_text("ns %s %s", link, text);
+	return support_text("ns %s %s", link,
 		ino == known->host[type].ino	 ? "the host's"
 		: ino == known->joined[type].ino ? "another's"
 						 : "new");
@@ -909,9 +888,9 @@ cgroup_line(const char *text)
 {
 	const char *path = strrchr(text, ':') + 1;
 	char *ours = read_text("/proc/self/cgroup");
-	char *line = format("%s\n", text), *fact;
+	char *line = support_text("%s\n", text), *fact;
 
-	fact = format("cgroup %.*s%s", (int)(path - text), text,
+	fact = support_text("cgroup %.*s%s", (int)(path - text), text,
 		is_own_cgroup(path)	     ? "its own"
 		: strstr(ours, line) != NULL ? "written as ours"
 					     : path);
@@ -929,13 +908,13 @@ parse_mount(char *text)
 		.root = strsep(&text, " "),
 		.point = strsep(&text, " "),
 		.options = strsep(&text, " "),
-		.optional = format("%s", "")};
+		.optional = support_text("%s", "")};
 	char *word, *longer;
 
 	while ((word = strsep(&text, " ")) != NULL && strcmp(word, "-") != 0) {
 		if (strncmp(word, "propagate_from", 14) == 0)
 			continue;
-		longer = format("%s%.*s ", mount.optional,
+		longer = support_text("%s%.*s ", mount.optional,
 			(int)strcspn(word, ":"), word);
 		free(mount.optional);
 		mount.optional = longer;
@@ -960,7 +939,8 @@ mount_line(const struct mount *mount, const struct mount *mounts, size_t count)
 			strcmp(mounts[i].point, device) < 0)
 			device = mounts[i].point;
 	}
-	return format("mount %s on %s: %s of %s, %s %s- %s", mount->point, on,
+	return support_text("mount %s on %s: %s of %s, %s %s- %s", mount->point,
+		on,
 		cgroup && is_own_cgroup(mount->root) ? "its own" : mount->root,
 		device, mount->options, mount->optional, mount->filesystem);
 }
@@ -1004,7 +984,7 @@ facts_of(char *text, const struct known *known)
 		else if ((of = after(line, "cgroup ")) != NULL)
 			facts.line[facts.count++] = cgroup_line(of);
 		else
-			facts.line[facts.count++] = format("%s", line);
+			facts.line[facts.count++] = support_text("%s", line);
 	}
 	for (size_t i = 0; i < mount_count; i++)
 		facts.line[facts.count++] =
@@ -1029,8 +1009,8 @@ rewrite(char *line, const struct difference *difference)
 	if (regexec(&regex, line, 1, &match, 0) == 0) {
 		rewritten = difference->replacement == NULL
 				    ? NULL
-				    : format("%.*s%s%s", (int)match.rm_so, line,
-					      difference->replacement,
+				    : support_text("%.*s%s%s", (int)match.rm_so,
+					      line, difference->replacement,
 					      line + match.rm_eo);
 		free(line);
 	}
@@ -1142,7 +1122,7 @@ append_numbered(char **text, const char *path)
 		return;
 	lines = rest = read_text(path);
 	for (int i = 1; (line = strsep(&rest, "\n")) != NULL; i++) {
-		char *longer = format("%shook %d %s\n", *text, i, line);
+		char *longer = support_text("%shook %d %s\n", *text, i, line);
 
 		free(*text);
 		*text = longer;
@@ -1158,9 +1138,9 @@ append_numbered(char **text, const char *path)
 static struct run
 run_bundle(int runtime, const struct bundle *what)
 {
-	char *input = format("%s/file", tree);
-	char *log = format("%s/hooks/log", dir);
-	char *later = format("%s/hooks/later", dir);
+	char *input = support_text("%s/file", tree);
+	char *log = support_text("%s/hooks/log", dir);
+	char *later = support_text("%s/hooks/later", dir);
 	struct command words = COMMAND(runtime, "run", "-b", bundle, id);
 	struct command with_input = {
 		{"sh", "-c", "exec \"$@\" <\"$0\"", input}};
@@ -1222,7 +1202,7 @@ make_surroundings(int peer, struct known *known)
 	own_mounts();
 	if (peer == CRUN)
 		unified_cgroups();
-	char *below = format("%s/below", tree);
+	char *below = support_text("%s/below", tree);
 	ck_assert_int_eq(mount("below", below, "tmpfs", 0, "size=64k"), 0);
 	write_text(below, "deep", "a file below\n");
 	free(below);
@@ -1309,7 +1289,7 @@ start_detached(int runtime)
 {
 	static const struct bundle sleeper = {
 		"a sleeper", "{'process': {'args': ['sleep', '1000']}}", OWN};
-	char *file = format("%s/pid", dir);
+	char *file = support_text("%s/pid", dir);
 	struct command words = COMMAND(
 		runtime, "run", "-d", "-b", bundle, "--pid-file", file, id);
 	pid_t pid;
@@ -1328,7 +1308,7 @@ start_detached(int runtime)
 static char *
 links_of(pid_t pid)
 {
-	char *text = format("%s", "");
+	char *text = support_text("%s", "");
 
 	for (int i = 0; i < NS_LINKS; i++) {
 		char *path = ns_path(pid, ns_links[i]), *longer;
@@ -1336,7 +1316,7 @@ links_of(pid_t pid)
 		ssize_t n = readlink(path, target, sizeof(target));
 
 		ck_assert_msg(n > 0, "%s", path);
-		longer = format("%s%.*s\n", text, (int)n, target);
+		longer = support_text("%s%.*s\n", text, (int)n, target);
 		free(text);
 		free(path);
 		text = longer;
@@ -1368,7 +1348,7 @@ START_TEST(lesson03_enters_what_others_started)
 		unified_cgroups();
 	}
 	pid_t init = start_detached(peer);
-	char *pid = format("%d", init);
+	char *pid = support_text("%d", init);
 	ck_enters(init, (char *const[]){"./lesson03", "-t", pid, "-a", "sh",
 				"-c", READ_LINKS, NULL});
 	free(pid);
@@ -1379,7 +1359,7 @@ END_TEST
 START_TEST(others_enter_what_lesson08_started)
 {
 	pid_t init = start_detached(OURS);
-	char *pid = format("%d", init);
+	char *pid = support_text("%d", init);
 	struct command exec = COMMAND(OURS, "exec", id, "sh", "-c", READ_LINKS);
 
 	ck_enters(init, (char *const[]){"nsenter", "-t", pid, "-a", "/bin/sh",
@@ -1399,13 +1379,13 @@ END_TEST
 static char *
 fault_of(const char *schema, char *document)
 {
-	char *path = format(SUPPORT_SCHEMA "/%s", schema), *fault = NULL;
+	char *path = support_text(SUPPORT_SCHEMA "/%s", schema), *fault = NULL;
 	struct run run = RUN("python3", "-W", "ignore",
 		"tests/agree/validate.py", path, document);
 
 	ck_assert_msg(run.code == 0 || run.code == 3, "%.2000s", run.err);
 	if (run.code == 3)
-		fault = format("%s", run.out);
+		fault = support_text("%s", run.out);
 	free(path);
 	support_run_free(&run);
 	return fault;
@@ -1414,7 +1394,7 @@ fault_of(const char *schema, char *document)
 START_TEST(spec_is_valid)
 {
 	char *option = _i == 0 ? NULL : "--rootless";
-	char *path = format("%s/config.json", bundle);
+	char *path = support_text("%s/config.json", bundle);
 	struct run run = RUN("./lesson08", "spec", "-b", bundle, option);
 
 	ck_run(run, 0);
@@ -1437,7 +1417,7 @@ END_TEST
 /* While it runs, and when its process has ended. */
 START_TEST(state_is_valid)
 {
-	char *path = format("%s/state.json", dir);
+	char *path = support_text("%s/state.json", dir);
 	pid_t init = start_detached(OURS);
 
 	for (int stopped = 0; stopped < 2; stopped++) {
@@ -1488,7 +1468,7 @@ watch_read(struct watch *watch)
 		watch->text);
 	ssize_t n = read(watch->out, buffer, sizeof(buffer));
 	ck_assert_int_gt(n, 0);
-	longer = format("%s%.*s", watch->text, (int)n, buffer);
+	longer = support_text("%s%.*s", watch->text, (int)n, buffer);
 	free(watch->text);
 	watch->text = longer;
 }
@@ -1512,8 +1492,9 @@ static long
 watch_exec(struct watch *watch, pid_t pid, const char *command)
 {
 	time_t end = time(NULL) + PATIENCE / 1000;
-	char *line = pid == 0 ? format(" exec +[0-9].* %s", command)
-			      : format(" exec +%d[ /].* %s", pid, command);
+	char *line = pid == 0
+			     ? support_text(" exec +[0-9].* %s", command)
+			     : support_text(" exec +%d[ /].* %s", pid, command);
 	long at;
 
 	while ((at = line_at(watch->text, line)) == -1) {
@@ -1527,7 +1508,7 @@ watch_exec(struct watch *watch, pid_t pid, const char *command)
 static struct watch
 watch_start(bool ours)
 {
-	struct watch watch = {.text = format("%s", "")};
+	struct watch watch = {.text = support_text("%s", "")};
 	int fd[2];
 
 	ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
@@ -1565,13 +1546,13 @@ ask(struct session *session, const char *command)
 {
 	size_t from = session->seen == NULL ? 0 : strlen(session->seen);
 	/* The echo of what is typed is not yet the answer. */
-	char *end = format("-end %zu-", from);
-	char *typed = format("%s; echo -e''nd %zu-\n", command, from);
+	char *end = support_text("-end %zu-", from);
+	char *typed = support_text("%s; echo -e''nd %zu-\n", command, from);
 
 	support_type(session, typed);
 	support_expect(session, end);
 	char *text = strchr(session->seen + from, '\n') + 1;
-	text = format("%.*s", (int)(strstr(text, end) - text), text);
+	text = support_text("%.*s", (int)(strstr(text, end) - text), text);
 	free(typed);
 	free(end);
 	return text;
@@ -1582,7 +1563,7 @@ static char *
 output_of(char *const argv[])
 {
 	struct run run = support_run(argv);
-	char *text = format("%s", run.out);
+	char *text = support_text("%s", run.out);
 
 	ck_run(run, 0);
 	support_run_free(&run);
@@ -1636,9 +1617,10 @@ ck_members(const struct walk *walk, pid_t first, pid_t second)
 		run = support_run(walk->runtime == OURS ? ours : theirs);
 	}
 	ck_run(run, 0);
-	char *expected = second == 0	  ? format("%d\n", first)
-			 : first < second ? format("%d\n%d\n", first, second)
-					  : format("%d\n%d\n", second, first);
+	char *expected = second == 0 ? support_text("%d\n", first)
+			 : first < second
+				 ? support_text("%d\n%d\n", first, second)
+				 : support_text("%d\n%d\n", second, first);
 	ck_assert_str_eq(run.out, expected);
 	free(expected);
 	support_run_free(&run);
@@ -1648,13 +1630,13 @@ ck_members(const struct walk *walk, pid_t first, pid_t second)
 static void
 make_bundle(const struct walk *walk)
 {
-	char *script = format(
+	char *script = support_text(
 		"cd %s/mycontainer\nmkdir rootfs\n"
 		"tar -C \"$OLDPWD/bundle/rootfs\" -c --exclude .nslessons . |"
 		" tar -C rootfs -xf -\n%s spec\n"
 		"find . -maxdepth 2 | LC_ALL=C sort\n",
 		dir, walk->runtime == OURS ? "\"$OLDPWD/lesson08\"" : "runc");
-	char *config = format("%s/mycontainer/config.json", dir);
+	char *config = support_text("%s/mycontainer/config.json", dir);
 
 	free(make_folder(dir, "mycontainer"));
 	char *tree_shown = OUTPUT("sh", "-ec", script);
@@ -1677,7 +1659,7 @@ make_bundle(const struct walk *walk)
 static void
 run_it(struct walk *walk)
 {
-	char *config = format("%s/mycontainer", dir);
+	char *config = support_text("%s/mycontainer", dir);
 	struct command words = COMMAND(walk->runtime, "run", "-b", config, id);
 	pid_t pids[2];
 
@@ -1717,16 +1699,16 @@ run_it(struct walk *walk)
 static void
 find_namespaces(struct walk *walk)
 {
-	char *pid = format("%d", walk->init);
+	char *pid = support_text("%d", walk->init);
 	struct ns_id id_of = ns_look(walk->init, "pid");
 	char *expected, *text;
 
-	walk->inode = format("%ju", (uintmax_t)id_of.ino);
+	walk->inode = support_text("%ju", (uintmax_t)id_of.ino);
 	if (walk->runtime == OURS) {
-		expected = format("^pid +%s", walk->inode);
+		expected = support_text("^pid +%s", walk->inode);
 		text = OUTPUT("./lesson04", pid);
 	} else {
-		expected = format("^ *%s +%s$", pid, walk->inode);
+		expected = support_text("^ *%s +%s$", pid, walk->inode);
 		text = OUTPUT("ps", "-p", pid, "-o", "pid,pidns");
 	}
 	ck_assert_msg(line_at(text, expected) != -1, "no `%s` in: %s", expected,
@@ -1744,7 +1726,7 @@ find_namespaces(struct walk *walk)
 		ck_assert_int_gt(n, 0);
 		target[n] = '\0';
 		ck_assert(ns_parse(target, &type, &ino));
-		expected = format(" %s -> %s", ns_links[i], target);
+		expected = support_text(" %s -> %s", ns_links[i], target);
 		ck_assert_msg(strstr(text, expected) != NULL, "no `%s` in: %s",
 			expected, text);
 		free(expected);
@@ -1758,7 +1740,7 @@ find_namespaces(struct walk *walk)
 static void
 ck_new_namespaces(const struct walk *walk)
 {
-	char *path = format("%s/mycontainer/config.json", dir);
+	char *path = support_text("%s/mycontainer/config.json", dir);
 	json_t *config = json_load_file(path, 0, NULL), *value;
 	bool named[NS_TYPES] = {false};
 	struct ns_id host[NS_TYPES];
@@ -1854,17 +1836,6 @@ END_TEST
 
 /* --- the suite ------------------------------------------------------------ */
 
-static bool
-have_all(const char *test, const char *const needs[])
-{
-	for (; *needs != NULL; needs++)
-		if (!support_have(*needs, test))
-			return false;
-	return true;
-}
-
-#define HAVE(test, ...) have_all(test, (const char *const[]){__VA_ARGS__, NULL})
-
 static TCase *
 add_case(Suite *suite, const char *name)
 {
@@ -1887,29 +1858,30 @@ suite_agree(void)
 	if (!support_have("root", "most bundles"))
 		for (count = 0; (bundles[count].flags & ROOTLESS) != 0;)
 			count++;
-	if (HAVE("agrees_with_runc", "namespaces", "runc"))
+	if (SUPPORT_HAVE("agrees_with_runc", "namespaces", "runc"))
 		tcase_add_loop_test(tcase, agrees_with_runc, 0, count);
-	if (HAVE("agrees_with_crun", "root", "crun"))
+	if (SUPPORT_HAVE("agrees_with_crun", "root", "crun"))
 		tcase_add_loop_test(tcase, agrees_with_crun, 0, count);
 	tcase = add_case(suite, "entering");
-	if (HAVE("lesson03_enters_what_others_started", "root", "runc"))
+	if (SUPPORT_HAVE("lesson03_enters_what_others_started", "root", "runc"))
 		tcase_add_loop_test(
 			tcase, lesson03_enters_what_others_started, 0, 1);
-	if (HAVE("lesson03_enters_what_others_started", "root", "crun"))
+	if (SUPPORT_HAVE("lesson03_enters_what_others_started", "root", "crun"))
 		tcase_add_loop_test(
 			tcase, lesson03_enters_what_others_started, 1, 2);
-	if (HAVE("others_enter_what_lesson08_started", "root", "nsenter"))
+	if (SUPPORT_HAVE(
+		    "others_enter_what_lesson08_started", "root", "nsenter"))
 		tcase_add_test(tcase, others_enter_what_lesson08_started);
 	tcase = add_case(suite, "schema");
-	if (HAVE("spec_is_valid", "jsonschema", "schema"))
+	if (SUPPORT_HAVE("spec_is_valid", "jsonschema", "schema"))
 		tcase_add_loop_test(tcase, spec_is_valid, 0, 2);
-	if (HAVE("state_is_valid", "root", "jsonschema", "schema"))
+	if (SUPPORT_HAVE("state_is_valid", "root", "jsonschema", "schema"))
 		tcase_add_test(tcase, state_is_valid);
 	tcase = add_case(suite, "article");
-	if (HAVE("article_is_walked", "root"))
+	if (SUPPORT_HAVE("article_is_walked", "root"))
 		tcase_add_loop_test(tcase, article_is_walked, 0, 1);
-	if (HAVE("article_is_walked with runc", "root", "runc", "forkstat",
-		    "lsns", "ps"))
+	if (SUPPORT_HAVE("article_is_walked with runc", "root", "runc",
+		    "forkstat", "lsns", "ps"))
 		tcase_add_loop_test(tcase, article_is_walked, 1, 2);
 	return suite;
 }

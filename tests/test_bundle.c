@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -45,15 +44,6 @@ static char *dir;
 static char *config;
 static char *rootfs;
 
-static char *
-path_in(const char *folder, const char *name)
-{
-	char *path;
-
-	ck_assert_int_ne(asprintf(&path, "%s/%s", folder, name), -1);
-	return path;
-}
-
 static void
 write_config(const char *text, size_t size)
 {
@@ -77,35 +67,19 @@ read_file(const char *path)
 	return text;
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 /* Around all tests of a case, in the process that starts them: a test that
  * fails does not come to clean up. */
 static void
 set_up_case(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	char *made = path_in(tmp == NULL ? "/tmp" : tmp, "bundle.XXXXXX");
-
 	original = read_file("bundle/config.json");
-	ck_assert_ptr_nonnull(mkdtemp(made));
-	/* The paths of a bundle pass no link, so those expected must not. */
-	top = realpath(made, NULL);
-	ck_assert_ptr_nonnull(top);
-	free(made);
+	top = support_folder("bundle");
 }
 
 static void
 tear_down_case(void)
 {
-	ck_assert_int_eq(nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	support_remove(top);
 	free(top);
 	free(original);
 	original = NULL;
@@ -114,10 +88,10 @@ tear_down_case(void)
 static void
 set_up(void)
 {
-	dir = path_in(top, "XXXXXX");
+	dir = support_path(top, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	config = path_in(dir, "config.json");
-	rootfs = path_in(dir, "rootfs");
+	config = support_path(dir, "config.json");
+	rootfs = support_path(dir, "rootfs");
 	ck_assert_int_eq(mkdir(rootfs, 0755), 0);
 	write_config(original, strlen(original));
 }
@@ -594,7 +568,7 @@ START_TEST(everything_is_read)
 {
 	json_t *all = read_everything();
 	struct bundle b;
-	char *error, *data = path_in(dir, "data");
+	char *error, *data = support_path(dir, "data");
 
 	write_json(all);
 	error = load(&b);
@@ -1644,7 +1618,7 @@ END_TEST
 
 START_TEST(config_may_be_a_link_to_a_file)
 {
-	char *target = path_in(dir, "target");
+	char *target = support_path(dir, "target");
 
 	ck_assert_int_eq(rename(config, target), 0);
 	ck_assert_int_eq(symlink("target", config), 0);
@@ -1703,7 +1677,7 @@ END_TEST
 
 START_TEST(folder_may_be_relative_or_a_link)
 {
-	char *link = path_in(dir, "link"), *error = NULL;
+	char *link = support_path(dir, "link"), *error = NULL;
 	struct bundle b;
 
 	ck_assert_int_eq(symlink(".", link), 0);
@@ -1882,7 +1856,7 @@ END_TEST
 
 START_TEST(spec_follows_the_schema)
 {
-	char *error, *program = path_in(SCHEMAS, "config-schema.json");
+	char *error, *program = support_path(SCHEMAS, "config-schema.json");
 	struct run run;
 
 	ck_assert_int_eq(unlink(config), 0);

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <poll.h>
 #include <sched.h>
@@ -27,24 +26,6 @@
 static char *top, *root, *bundle;
 static struct session runner;
 static pid_t init;
-
-static char *
-below(const char *dir, const char *name)
-{
-	char *path;
-
-	ck_assert_int_ne(asprintf(&path, "%s/%s", dir, name), -1);
-	return path;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
 
 /* An ordinary user gets a user namespace, and what it does not allow is left
  * out. */
@@ -83,7 +64,7 @@ write_bundle(void)
 	json_t *config = json_load_file("bundle/config.json", 0, NULL);
 	json_t *process = json_object_get(config, "process");
 	char *rootfs = realpath("bundle/rootfs", NULL),
-	     *file = below(bundle, "config.json");
+	     *file = support_path(bundle, "config.json");
 
 	ck_assert_msg(rootfs != NULL, "run me from the top of the project");
 	json_object_set_new(process, "terminal", json_false());
@@ -104,21 +85,16 @@ write_bundle(void)
 static void
 set_up_case(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	char *made = below(tmp == NULL ? "/tmp" : tmp, "exec.XXXXXX");
-
-	ck_assert_ptr_nonnull(mkdtemp(made));
-	top = realpath(made, NULL);
-	bundle = below(top, "bundle");
+	top = support_folder("exec");
+	bundle = support_path(top, "bundle");
 	ck_assert_int_eq(mkdir(bundle, 0755), 0);
 	write_bundle();
-	free(made);
 }
 
 static void
 tear_down_case(void)
 {
-	ck_assert_int_eq(nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	support_remove(top);
 	free(bundle);
 	free(top);
 }
@@ -137,7 +113,7 @@ found(int *pidfd)
 static void
 set_up(void)
 {
-	root = below(top, "XXXXXX");
+	root = support_path(top, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(root));
 	runner = support_start((char *[]){"./lesson08", "run", "--root", root,
 		"--bundle", bundle, "box", NULL});
@@ -261,7 +237,7 @@ END_TEST
 
 START_TEST(a_file_says_who_it_is)
 {
-	char *file = below(root, "process.json");
+	char *file = support_path(root, "process.json");
 	FILE *out = fopen(file, "we");
 
 	ck_assert_ptr_nonnull(out);
@@ -456,7 +432,8 @@ END_TEST
 /* The process is there, but it is not the one that was written down. */
 START_TEST(a_pid_used_again_is_not_entered)
 {
-	char *folder = below(root, "box"), *file = below(folder, "state.json");
+	char *folder = support_path(root, "box"),
+	     *file = support_path(folder, "state.json");
 	json_t *state = json_load_file(file, 0, NULL);
 	json_int_t start = json_integer_value(json_object_get(state, "start"));
 
@@ -486,7 +463,7 @@ start_exec(char *const *argv)
 
 START_TEST(detached_it_goes_on)
 {
-	char *file = below(root, "pid"), text[32] = "";
+	char *file = support_path(root, "pid"), text[32] = "";
 
 	pid_t pid = start_exec((char *[]){"./lesson09", "exec", "--root", root,
 		"-d", "--pid-file", file, "box", "sleep", "987", NULL});
@@ -511,7 +488,7 @@ END_TEST
 /* Also when it has become another user. */
 START_TEST(it_dies_with_its_runner)
 {
-	char *file = below(root, "pid"), text[32] = "";
+	char *file = support_path(root, "pid"), text[32] = "";
 	struct pollfd ended = {.events = POLLIN};
 	pid_t pid = start_exec((char *[]){"./lesson09", "exec", "--root", root,
 		"--pid-file", file, "--user", geteuid() == 0 ? "5" : "0", "box",

@@ -28,24 +28,14 @@ static char *const lessons[] = {"./lesson01", "./lesson02", "./lesson03",
 
 enum { LESSONS = sizeof(lessons) / sizeof(lessons[0]) };
 
-static struct ns_id
-look(pid_t pid, const char *link)
-{
-	struct ns_id id = {0};
-
-	ck_assert_msg(ns_get(pid, link, &id) == 0, "/proc/%d/ns/%s: %s", pid,
-		link, strerror(errno));
-	return id;
-}
-
 static int
 shared_types(pid_t a, pid_t b)
 {
 	int shared = 0;
 
 	for (int i = 0; i < NS_TYPES; i++)
-		shared += ns_same(
-			look(a, ns_types[i].name), look(b, ns_types[i].name));
+		shared += ns_same(support_look(a, ns_types[i].name),
+			support_look(b, ns_types[i].name));
 	return shared;
 }
 
@@ -331,10 +321,12 @@ START_TEST(lesson01_child_is_in_a_new_namespace)
 
 	ck_assert_int_ge(count, 2);
 	ck_assert_int_eq(pids[count - 1], 1);
-	ck_assert(!ns_same(look(NS_SELF, "pid"), look(child, "pid")));
-	ck_assert(ns_same(look(NS_SELF, "pid"), look(caller, "pid")));
-	ck_assert(
-		ns_same(look(child, "pid"), look(caller, "pid_for_children")));
+	ck_assert(!ns_same(
+		support_look(NS_SELF, "pid"), support_look(child, "pid")));
+	ck_assert(ns_same(
+		support_look(NS_SELF, "pid"), support_look(caller, "pid")));
+	ck_assert(ns_same(support_look(child, "pid"),
+		support_look(caller, "pid_for_children")));
 	free(parent);
 	end_held(&session);
 }
@@ -346,7 +338,7 @@ START_TEST(lesson01_agrees_with_ps_and_lsns)
 	struct session session;
 	pid_t child = start_held(&session, "./lesson01");
 	char *pid = text_of(child);
-	long long inode = (long long)look(child, "pid").ino;
+	long long inode = (long long)support_look(child, "pid").ino;
 
 	ck_assert_int_eq(ASK("ps", "-o", "pidns=", "-p", pid), inode);
 	ck_assert_int_eq(
@@ -367,8 +359,8 @@ START_TEST(lesson02_makes_five_and_shares_three)
 
 	/* Compared with the lesson itself, which may be in a user namespace. */
 	for (int i = 0; i < NS_TYPES; i++)
-		if (!ns_same(look(parent, ns_types[i].name),
-			    look(init, ns_types[i].name)))
+		if (!ns_same(support_look(parent, ns_types[i].name),
+			    support_look(init, ns_types[i].name)))
 			new |= ns_types[i].flag;
 	ck_assert_int_eq(new, CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
 				      CLONE_NEWPID | CLONE_NEWNET);
@@ -394,7 +386,7 @@ START_TEST(lesson02_agrees_with_nsenter_and_lsns)
 		ck_assert_int_eq(
 			ASK("lsns", "-n", "-t", (char *)ns_types[i].name, "-o",
 				"NS", "-p", pid),
-			(long long)look(init, ns_types[i].name).ino);
+			(long long)support_look(init, ns_types[i].name).ino);
 	}
 	/* Its PID 1 and ps, seen by a ps of the host through nsenter's eyes. */
 	ck_assert_int_eq(ASK("nsenter", "-t", pid, "-a", "/bin/sh", "-c",
@@ -419,8 +411,10 @@ START_TEST(lesson03_command_is_where_init_is)
 	ck_assert_int_ne(init, top);
 	ck_assert_int_eq(shared_types(init, top), NS_TYPES);
 	/* The one that joined could not change its own PID. */
-	ck_assert(ns_same(look(joiner, "pid"), look(NS_SELF, "pid")));
-	ck_assert(ns_same(look(joiner, "mnt"), look(init, "mnt")));
+	ck_assert(ns_same(
+		support_look(joiner, "pid"), support_look(NS_SELF, "pid")));
+	ck_assert(ns_same(
+		support_look(joiner, "mnt"), support_look(init, "mnt")));
 	free(name);
 	free(parent);
 	end_held(&session);
@@ -440,8 +434,10 @@ START_TEST(lesson05_mounts_proc_inside_alone)
 	for (at = ours; (at = strstr(at, " /proc ")) != NULL; at++)
 		before++;
 	ck_assert_int_eq(mounts, before + 1);
-	ck_assert(!ns_same(look(inside, "pid"), look(NS_SELF, "pid")));
-	ck_assert(!ns_same(look(inside, "mnt"), look(NS_SELF, "mnt")));
+	ck_assert(!ns_same(
+		support_look(inside, "pid"), support_look(NS_SELF, "pid")));
+	ck_assert(!ns_same(
+		support_look(inside, "mnt"), support_look(NS_SELF, "mnt")));
 	free(its);
 	free(ours);
 	end_held(&session);
@@ -745,7 +741,7 @@ START_TEST(lesson03_enters_a_container)
 	expect(RUN("./lesson03", "--target", pid, "sh", "-c", "exit 6"), 6, "");
 	for (int i = 0; i < NS_TYPES; i++) {
 		const char *type = ns_types[i].name;
-		unsigned long ino = look(init, type).ino;
+		unsigned long ino = support_look(init, type).ino;
 		char *command, *answer;
 
 		ck_assert_int_ne(asprintf(&command,
@@ -892,7 +888,8 @@ START_TEST(kthreadd_is_in_the_first_set)
 		if (ns_exists(type) && type->flag != CLONE_NEWNS &&
 			type->flag != CLONE_NEWNET)
 			ck_assert_uint_eq(
-				look(KTHREADD, type->name).ino, type->first);
+				support_look(KTHREADD, type->name).ino,
+				type->first);
 	}
 }
 END_TEST
@@ -937,8 +934,8 @@ START_TEST(lesson04_shows_who_is_with_whom)
 	strtok_r(NULL, "\n", &rest);
 	for (int i = 0; i < NS_TYPES; i++) {
 		char *expected;
-		struct ns_id ours = look(NS_SELF, ns_types[i].name);
-		struct ns_id its = look(init, ns_types[i].name);
+		struct ns_id ours = support_look(NS_SELF, ns_types[i].name);
+		struct ns_id its = support_look(init, ns_types[i].name);
 
 		line = strtok_r(NULL, "\n", &rest);
 		ck_assert_int_ne(
@@ -959,9 +956,9 @@ START_TEST(lesson04_shows_who_is_with_whom)
 			"namespaces"),
 		"pid");
 	ck_assert_int_eq(json_integer_value(json_object_get(space, "inode")),
-		(long long)look(init, "pid").ino);
+		(long long)support_look(init, "pid").ino);
 	ck_assert_int_eq(json_integer_value(json_object_get(space, "device")),
-		(long long)look(init, "pid").dev);
+		(long long)support_look(init, "pid").dev);
 	json_decref(document);
 	support_run_free(&run);
 	support_run_free(&json);
@@ -1036,17 +1033,6 @@ END_TEST
 
 /* -------------------------------------------------------------------------- */
 
-static bool
-have_all(const char *test, const char *const needs[])
-{
-	for (; *needs != NULL; needs++)
-		if (!support_have(*needs, test))
-			return false;
-	return true;
-}
-
-#define HAVE(test, ...) have_all(test, (const char *const[]){__VA_ARGS__, NULL})
-
 static TCase *
 new_case(Suite *suite, const char *name)
 {
@@ -1073,13 +1059,13 @@ add_common(Suite *suite)
 	tcase_add_loop_test(all, color_is_chosen, 0, LESSONS);
 	tcase_add_loop_test(all, output_that_is_lost_is_a_failure, 0, LESSONS);
 	tcase_add_loop_test(all, works_from_elsewhere, 0, LESSONS);
-	if (HAVE("exhausted_namespaces", "userns", "unshare"))
+	if (SUPPORT_HAVE("exhausted_namespaces", "userns", "unshare"))
 		tcase_add_loop_test(
 			all, exhausted_namespaces_are_named, 0, LESSONS);
-	if (HAVE("missing_privilege", "userns", "unshare"))
+	if (SUPPORT_HAVE("missing_privilege", "userns", "unshare"))
 		tcase_add_loop_test(
 			all, missing_privilege_is_named, 0, LESSONS);
-	if (HAVE("missing_proc", "userns", "unshare"))
+	if (SUPPORT_HAVE("missing_proc", "userns", "unshare"))
 		tcase_add_loop_test(all, missing_proc_is_named, 0, LESSONS);
 }
 
@@ -1092,10 +1078,10 @@ add_demonstrations(Suite *suite)
 	tcase_add_test(held, lesson02_makes_five_and_shares_three);
 	tcase_add_test(held, lesson03_command_is_where_init_is);
 	tcase_add_test(held, lesson05_mounts_proc_inside_alone);
-	if (HAVE("lesson01_agrees_with_ps_and_lsns", "ps", "lsns"))
+	if (SUPPORT_HAVE("lesson01_agrees_with_ps_and_lsns", "ps", "lsns"))
 		tcase_add_test(held, lesson01_agrees_with_ps_and_lsns);
-	if (HAVE("lesson02_agrees_with_nsenter_and_lsns", "root", "nsenter",
-		    "lsns"))
+	if (SUPPORT_HAVE("lesson02_agrees_with_nsenter_and_lsns", "root",
+		    "nsenter", "lsns"))
 		tcase_add_test(held, lesson02_agrees_with_nsenter_and_lsns);
 }
 
@@ -1112,7 +1098,7 @@ add_tools(Suite *suite)
 	tcase_add_test(tools, lesson03_hands_signals_on);
 	tcase_add_test(tools, lesson02_runs_a_command_of_the_bundle);
 	tcase_add_test(tools, lesson02_says_why_it_failed);
-	if (HAVE("more_types_than_letters", "userns"))
+	if (SUPPORT_HAVE("more_types_than_letters", "userns"))
 		tcase_add_test(tools, more_types_than_letters);
 	tcase_add_test(tools, lesson02_ps_shows_sh_and_itself);
 	tcase_add_test(tools, lesson02_root_is_the_bundle);
@@ -1124,7 +1110,7 @@ add_tools(Suite *suite)
 	tcase_add_test(tools, a_pid_that_dies_meanwhile_is_no_crash);
 	tcase_add_test(tools, lesson04_shows_who_is_with_whom);
 	tcase_add_test(tools, lesson05_shows_its_own_processes);
-	if (HAVE("lesson03_enters_a_container_of_runc", "root", "runc"))
+	if (SUPPORT_HAVE("lesson03_enters_a_container_of_runc", "root", "runc"))
 		tcase_add_test(tools, lesson03_enters_a_container_of_runc);
 	if (access("/proc/2/ns", F_OK) == 0)
 		tcase_add_test(tools, kernel_threads_are_processes);
@@ -1134,7 +1120,7 @@ add_tools(Suite *suite)
 		tcase_add_test(tools, kthreadd_is_in_the_first_set);
 	else
 		printf("SKIP kthreadd_is_in_the_first_set: it is not seen\n");
-	if (HAVE("lesson03_enters_by_links", "strace"))
+	if (SUPPORT_HAVE("lesson03_enters_by_links", "strace"))
 		tcase_add_loop_test(tools, lesson03_enters_by_links, 0, 2);
 }
 
@@ -1144,11 +1130,11 @@ add_guard(Suite *suite)
 	TCase *guard = new_case(suite, "guard");
 
 	tcase_add_test(guard, guard_sees_a_process);
-	if (HAVE("guard_sees_a_mount", "root", "unshare")) {
+	if (SUPPORT_HAVE("guard_sees_a_mount", "root", "unshare")) {
 		tcase_add_test(guard, guard_sees_a_mount);
 		tcase_add_test(guard, guard_sees_a_mount_that_propagates);
 	}
-	if (HAVE("guard_sees_a_cgroup", "root", "cgroup"))
+	if (SUPPORT_HAVE("guard_sees_a_cgroup", "root", "cgroup"))
 		tcase_add_test(guard, guard_sees_a_cgroup);
 }
 

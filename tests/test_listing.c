@@ -4,7 +4,6 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -145,10 +144,7 @@ write_snapshot(const json_t *snapshot)
 static char *
 path_in(const char *name)
 {
-	char *path;
-
-	ck_assert_int_ne(asprintf(&path, "%s/%s", folder, name), -1);
-	return path;
+	return support_path(folder, name);
 }
 
 /* Around all tests, in the process that starts them: a test that fails does
@@ -156,28 +152,14 @@ path_in(const char *name)
 static void
 set_up_case(void)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	ck_assert_int_ne(asprintf(&folder, "%s/listing.XXXXXX",
-				 tmp == NULL ? "/tmp" : tmp),
-		-1);
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	folder = support_folder("listing");
 	file = path_in("snapshot.json");
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
 }
 
 static void
 tear_down_case(void)
 {
-	ck_assert_int_eq(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	support_remove(folder);
 	free(folder);
 	free(file);
 }

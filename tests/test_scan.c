@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -317,21 +316,6 @@ check_keeper(
 	ck_assert_str_eq(space->keeper, words);
 }
 
-static char *
-text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static char *
-text_of(const char *format, ...)
-{
-	va_list arguments;
-	char *text;
-
-	va_start(arguments, format);
-	ck_assert_int_ne(vasprintf(&text, format, arguments), -1);
-	va_end(arguments);
-	return text;
-}
-
 /* A descriptor of a new namespace whose maker has ended. */
 static int
 kept_open(int flags, const char *link, struct ns_id *id, struct ns_id *owner)
@@ -366,9 +350,9 @@ START_TEST(scan_finds_what_an_fd_keeps)
 			ck_assert_int_eq(dup3(low, 700, O_CLOEXEC), 700);
 			close(low);
 		}
-		char *words = text_of("fd %d of %d (%s)", numbers[i], getpid(),
-			own_name(name));
-		char *above = text_of("owner of net:[%lu]", id.ino);
+		char *words = support_text("fd %d of %d (%s)", numbers[i],
+			getpid(), own_name(name));
+		char *above = support_text("owner of net:[%lu]", id.ino);
 		take(&scan);
 		check_keeper(&scan, id.ino, NET, SCAN_FD, words);
 		check_keeper(&scan, owner.ino, USER, SCAN_CHILD, above);
@@ -412,15 +396,15 @@ bind_life(const char *path)
 START_TEST(scan_finds_what_a_mount_keeps)
 {
 	const char *tmp = getenv("TMPDIR");
-	char *dir =
-		text_of("%s/nslessons-scan-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+	char *dir = support_text(
+		"%s/nslessons-scan-XXXXXX", tmp == NULL ? "/tmp" : tmp);
 	char name[16];
 	struct gate mounted, go, gone;
 	struct scan scan;
 	struct stat st;
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	char *path = text_of("%s/a b\\c", dir);
+	char *path = support_text("%s/a b\\c", dir);
 	int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	ck_assert_int_ne(file, -1);
 	close(file);
@@ -446,9 +430,9 @@ START_TEST(scan_finds_what_a_mount_keeps)
 			pause();
 	}
 	ck_assert_int_eq(gate_wait(&mounted), 0);
-	char *through = text_of("/proc/%d/root%s", pid, path);
+	char *through = support_text("/proc/%d/root%s", pid, path);
 	ck_assert_int_eq(stat(through, &st), 0);
-	char *words = text_of(
+	char *words = support_text(
 		"bind mount %s seen by %d (%s)", path, pid, own_name(name));
 	take(&scan);
 	check_keeper(&scan, st.st_ino, UTS, SCAN_MOUNT, words);
@@ -459,7 +443,7 @@ START_TEST(scan_finds_what_a_mount_keeps)
 
 	ck_assert_int_eq(gate_open(&go), 0);
 	ck_assert_int_eq(gate_wait(&gone), 0);
-	words = text_of("fd 40 of %d (%s)", pid, own_name(name));
+	words = support_text("fd 40 of %d (%s)", pid, own_name(name));
 	take(&scan);
 	check_keeper(&scan, st.st_ino, UTS, SCAN_FD, words);
 	scan_free(&scan);
@@ -509,9 +493,9 @@ START_TEST(scan_finds_what_a_thread_keeps)
 	pid_t pid = born(&crowd, allowed(0), threaded_life);
 	ck_assert_int_gt(pid, 0);
 	crowd_read(&crowd, &tid, sizeof(tid));
-	char *link = text_of("/proc/%d/task/%d/ns/uts", pid, tid);
+	char *link = support_text("/proc/%d/task/%d/ns/uts", pid, tid);
 	ck_assert_int_eq(stat(link, &st), 0);
-	char *words = text_of("thread %d of %d (a) R\n(b)", tid, pid);
+	char *words = support_text("thread %d of %d (a) R\n(b)", tid, pid);
 	take(&scan);
 	check_keeper(&scan, st.st_ino, UTS, SCAN_THREAD, words);
 	ck_assert_int_eq(process_of(&scan, pid)->threads, 2);
@@ -551,7 +535,7 @@ START_TEST(scan_finds_what_a_child_namespace_keeps)
 	crowd_wait(&crowd, 1);
 	ck_assert_int_eq(ns_get(pid, "user", &inner), 0);
 	ck_assert_uint_ne(inner.ino, middle.ino);
-	char *words = text_of("parent of user:[%lu]", inner.ino);
+	char *words = support_text("parent of user:[%lu]", inner.ino);
 	take(&scan);
 	check_keeper(&scan, middle.ino, USER, SCAN_CHILD, words);
 	ck_assert_uint_eq(space_of(&scan, middle.ino)->uid, geteuid());
@@ -583,8 +567,8 @@ START_TEST(scan_finds_what_is_for_children)
 	ck_assert_int_gt(pid, 0);
 	crowd_wait(&crowd, 1);
 	ck_assert_int_eq(ns_get(pid, "time_for_children", &id), 0);
-	char *words =
-		text_of("time_for_children of %d (%s)", pid, own_name(name));
+	char *words = support_text(
+		"time_for_children of %d (%s)", pid, own_name(name));
 	take(&scan);
 	check_keeper(&scan, id.ino, TIME, SCAN_FUTURE, words);
 	const struct scan_process *process = process_of(&scan, pid);

@@ -10,7 +10,6 @@
 #include <jansson.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,17 +34,6 @@ static char *dir;
 
 /* --- Files --------------------------------------------------------------- */
 
-static char *__attribute__((format(printf, 1, 2))) text(const char *format, ...)
-{
-	va_list arguments;
-	char *result;
-
-	va_start(arguments, format);
-	ck_assert_int_ne(vasprintf(&result, format, arguments), -1);
-	va_end(arguments);
-	return result;
-}
-
 /* What tells that a file was not touched: it is the same, and so is the time
  * of its last change. */
 struct identity {
@@ -57,7 +45,7 @@ struct identity {
 static struct identity
 identity(const char *name)
 {
-	char *path = text("%s/%s", dir, name);
+	char *path = support_text("%s/%s", dir, name);
 	struct stat st;
 
 	ck_assert_msg(lstat(path, &st) == 0, "%s: %s", path, strerror(errno));
@@ -156,7 +144,7 @@ set_up_case(void)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	top = text("%s/scripts.XXXXXX", tmp == NULL ? "/tmp" : tmp);
+	top = support_text("%s/scripts.XXXXXX", tmp == NULL ? "/tmp" : tmp);
 	ck_assert_ptr_nonnull(mkdtemp(top));
 }
 
@@ -180,7 +168,7 @@ tear_down_case(void)
 static void
 set_variable(const char *name, const char *folder, const char *rest)
 {
-	char *value = text("%s%s", folder, rest);
+	char *value = support_text("%s%s", folder, rest);
 
 	ck_assert_int_eq(setenv(name, value, 1), 0);
 	free(value);
@@ -203,7 +191,7 @@ set_up(void)
 	set_variable("REAL_PATH", getenv("PATH"), "");
 	free(here);
 	free(self);
-	dir = text("%s/XXXXXX", top);
+	dir = support_text("%s/XXXXXX", top);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 }
 
@@ -238,7 +226,7 @@ ck_applets(void)
 
 	ck_assert_int_eq(list.code, 0);
 	while ((applet = strsep(&rest, "\n")) != NULL && *applet != '\0') {
-		char *link = text("%s/b/rootfs/bin/%s", dir, applet);
+		char *link = support_text("%s/b/rootfs/bin/%s", dir, applet);
 		char target[8] = "";
 
 		if (strcmp(applet, "busybox") != 0) {
@@ -256,7 +244,7 @@ ck_applets(void)
 static void
 ck_bundle(void)
 {
-	char *path = text("%s/b", dir), *error = NULL, *expected;
+	char *path = support_text("%s/b", dir), *error = NULL, *expected;
 	struct bundle b;
 
 	ck_shell(OK, "made ", "$B b");
@@ -268,7 +256,7 @@ ck_bundle(void)
 	ck_prints("nslessons\n", "cat b/rootfs/etc/hostname");
 	ck_shell(OK, "root:x:0:0:", "cat b/rootfs/etc/passwd");
 	ck_shell(OK, "root:x:0:\ntty:x:5:\n", "cat b/rootfs/etc/group");
-	expected = text("%zu\n", ck_applets() + 1);
+	expected = support_text("%zu\n", ck_applets() + 1);
 	ck_prints(expected, "ls -A b/rootfs/bin | wc -l");
 	free(expected);
 	ck_prints(".\n..\nconfig.json\nrootfs\n", "ls -a b");
@@ -316,7 +304,7 @@ static const char *const damages[] = {"rm bin/ls", "ln -sf /bin/true bin/ls",
 
 START_TEST(damage_is_mended)
 {
-	char *command = text("cd b/rootfs; %s", damages[_i]);
+	char *command = support_text("cd b/rootfs; %s", damages[_i]);
 
 	ck_shell(OK, "made ", "$B b");
 	ck_shell(OK, "", command);
@@ -583,7 +571,7 @@ static const char docker[] =
 static void
 install_docker(void)
 {
-	char *path = text("%s/bin:%s", dir, getenv("PATH"));
+	char *path = support_text("%s/bin:%s", dir, getenv("PATH"));
 
 	ck_shell(OK, "", docker);
 	ck_assert_int_eq(setenv("PATH", path, 1), 0);
@@ -617,8 +605,8 @@ static const struct {
 
 START_TEST(docker_fault_is_told)
 {
-	char *command = text("IMAGE=image; %s; export BAD;"
-			     " $B --from-docker $IMAGE b",
+	char *command = support_text("IMAGE=image; %s; export BAD;"
+				     " $B --from-docker $IMAGE b",
 		docker_faults[_i].command);
 
 	install_docker();
@@ -665,12 +653,13 @@ static const char killer[] =
 static bool
 kill_at(int turn)
 {
-	char *command = text("rm -rf b; cp -a old b; : >counter;"
+	char *command =
+		support_text("rm -rf b; cp -a old b; : >counter;"
 			     " PATH=$PWD/bin COUNTER=$PWD/counter TURN=%d"
 			     " $B --no-terminal --from-tar new.tar b;"
 			     " code=$?; printf ' %%s' $(wc -l <counter);"
 			     " exit $code",
-		turn);
+			turn);
 	struct output output = shell(command);
 	bool more = output.code != 0 ||
 		    strtol(strrchr(output.text, ' '), NULL, 10) >= turn;
@@ -729,7 +718,7 @@ START_TEST(config_is_that_of_runc_spec)
 {
 	struct output version = shell("runc --version");
 	json_t *ours = json_load_file("bundle/config.json", 0, NULL), *theirs;
-	char *path = text("%s/config.json", dir);
+	char *path = support_text("%s/config.json", dir);
 
 	ck_assert_ptr_nonnull(ours);
 	ck_shell(OK, "", "runc spec");
@@ -912,10 +901,11 @@ static const struct {
 
 START_TEST(deps_knows_the_manager)
 {
-	char *command = text("rm bin/make bin/cc bin/pkg-config;"
+	char *command =
+		support_text("rm bin/make bin/cc bin/pkg-config;"
 			     " cp bin/id x; rm bin/apt-get; cp x bin/%s;"
 			     " $D --print",
-		managers[_i].manager);
+			managers[_i].manager);
 
 	install_machine();
 	ck_shell(FAILED, managers[_i].line, command);
@@ -1009,8 +999,8 @@ static const struct {
 
 START_TEST(loss_is_named)
 {
-	char *command =
-		text("%s; scripts/coverage >/dev/null", losses[_i].damage);
+	char *command = support_text(
+		"%s; scripts/coverage >/dev/null", losses[_i].damage);
 	struct output before;
 
 	ck_shell(OK, "",

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +23,6 @@ enum {
 	      CLONE_NEWNET
 };
 
-static struct ns_id
-look(pid_t pid, const char *link)
-{
-	struct ns_id id = {0};
-
-	ck_assert_msg(ns_get(pid, link, &id) == 0, "/proc/%d/ns/%s: %s", pid,
-		link, strerror(errno));
-	return id;
-}
-
 /* CLONE_NEW* of the types that two processes share. */
 static int
 shared(pid_t a, pid_t b)
@@ -42,8 +31,8 @@ shared(pid_t a, pid_t b)
 
 	for (int i = 0; i < NS_TYPES; i++)
 		if (ns_exists(&ns_types[i]) &&
-			ns_same(look(a, ns_types[i].name),
-				look(b, ns_types[i].name)))
+			ns_same(support_look(a, ns_types[i].name),
+				support_look(b, ns_types[i].name)))
 			flags |= ns_types[i].flag;
 	return flags;
 }
@@ -69,18 +58,6 @@ parent_of(pid_t pid)
 	pid_t parent = (pid_t)strtol(text, NULL, 10);
 	free(text);
 	return parent;
-}
-
-__attribute__((format(printf, 1, 2))) static char *
-format(const char *text, ...)
-{
-	va_list arguments;
-	char *result;
-
-	va_start(arguments, text);
-	ck_assert_int_ne(vasprintf(&result, text, arguments), -1);
-	va_end(arguments);
-	return result;
 }
 
 static void
@@ -110,15 +87,11 @@ make_bundle(const char *hostname)
 {
 	static const char *const names[] = {
 		"bounding", "effective", "permitted"};
-	const char *tmp = getenv("TMPDIR");
-	char *dir, *file, *rootfs = realpath("bundle/rootfs", NULL);
+	char *dir = support_folder("share"), *file,
+	     *rootfs = realpath("bundle/rootfs", NULL);
 	json_t *config = json_load_file("bundle/config.json", 0, NULL);
 
 	ck_assert_ptr_nonnull(config);
-	ck_assert_int_ne(
-		asprintf(&dir, "%s/share-XXXXXX", tmp == NULL ? "/tmp" : tmp),
-		-1);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_int_ne(asprintf(&file, "%s/config.json", dir), -1);
 	json_object_set_new(
 		json_object_get(config, "process"), "terminal", json_false());
@@ -161,7 +134,7 @@ struct container {
 static pid_t
 find_init(pid_t program)
 {
-	char *file = format("task/%d/children", program);
+	char *file = support_text("task/%d/children", program);
 	char *list = proc_read(program, file);
 
 	ck_assert_ptr_nonnull(list);
@@ -201,8 +174,8 @@ static void
 begin_with(struct container *container, char *name, char *type,
 	const struct container *other)
 {
-	char *share = format("%s=%d", type, other->init);
-	char *user = format("user=%d", other->init);
+	char *share = support_text("%s=%d", type, other->init);
+	char *user = support_text("user=%d", other->init);
 
 	begin(container, name, share, user);
 	free(share);
@@ -232,7 +205,7 @@ static const char *
 type(struct container *container, const char *command)
 {
 	size_t before = strlen(container->session.seen);
-	char *done = format("done-%d\r\n", ++container->commands);
+	char *done = support_text("done-%d\r\n", ++container->commands);
 
 	support_type(&container->session, command);
 	support_type(&container->session, "\n");
@@ -245,7 +218,7 @@ type(struct container *container, const char *command)
 static pid_t
 ask(struct container *container, const char *command, const char *word)
 {
-	char *line = format("\n%s=", word);
+	char *line = support_text("\n%s=", word);
 	const char *at = strstr(type(container, command), line);
 
 	ck_assert_msg(at != NULL, "%s: %s", command, container->session.seen);
@@ -331,7 +304,8 @@ START_TEST(orphan_is_the_firsts)
 	pid_t pid = proc_outside(first.init, ask(&second, orphan, "orphan"));
 	ck_assert_int_ne(pid, 0);
 	ck_assert_int_eq(parent_of(pid), first.init);
-	ck_assert(ns_same(look(pid, "mnt"), look(second.init, "mnt")));
+	ck_assert(ns_same(
+		support_look(pid, "mnt"), support_look(second.init, "mnt")));
 	ck_assert_int_eq(proc_start_time(pid, &born), 0);
 	end(&second);
 	ck_assert_int_eq(proc_start_time(pid, &found), 0);
@@ -355,7 +329,7 @@ START_TEST(first_reaps)
 	pid_t inner = ask(&second, orphan, "orphan");
 	pid_t pid = proc_outside(first.init, inner);
 	ck_assert_int_ne(pid, 0);
-	char *command = format("kill -9 %d; (:); echo killed=1", inner);
+	char *command = support_text("kill -9 %d; (:); echo killed=1", inner);
 	ck_assert_int_eq(ask(&second, command, "killed"), 1);
 	/* SIGKILL is on its way; nobody but the first can take the zombie. */
 	while (proc_state(pid) != 'Z')
@@ -377,7 +351,7 @@ START_TEST(signals_go_both_ways)
 	begin_alone(&first, "first");
 	begin_with(&second, "second", "pid", &first);
 	pid_t inner = ask(&second, "echo self=$$", "self");
-	char *command = format("kill -0 %d; echo sent=$?", inner);
+	char *command = support_text("kill -0 %d; echo sent=$?", inner);
 	ck_assert_int_eq(ask(&first, command, "sent"), 0);
 	ck_assert_int_eq(ask(&second, "kill -0 1; echo sent=$?", "sent"), 0);
 	/* No error, and no effect. */
@@ -386,7 +360,7 @@ START_TEST(signals_go_both_ways)
 	ck_assert_int_eq(ask(&first, "echo alive=$$", "alive"), 1);
 	free(command);
 	/* From the first, the second's first process is one like any other. */
-	command = format("kill -9 %d", inner);
+	command = support_text("kill -9 %d", inner);
 	support_type(&first.session, command);
 	support_type(&first.session, "\n");
 	finish(&second, 128 + SIGKILL);
@@ -415,12 +389,12 @@ START_TEST(nobody_looks_into_a_start)
 	struct container first;
 
 	begin_alone(&first, "first");
-	char *command = format(
+	char *command = support_text(
 		"(while :; do for p in /proc/[0-9]*; do [ ! -d $p/root%s ] ||"
 		" echo outside; done; done) &",
 		first.bundle);
-	char *user = format("user=%d", first.init);
-	char *pid = format("pid=%d", first.init);
+	char *user = support_text("user=%d", first.init);
+	char *pid = support_text("pid=%d", first.init);
 	type(&first, command);
 	for (int i = 0; i < 20; i++)
 		expect(RUN("./lesson10", "--share", user, "--share", pid,
@@ -469,7 +443,8 @@ START_TEST(host_network_is_ours)
 	struct run run = RUN("./lesson10", "--share", "network=host", "sh",
 		"-c", "readlink /proc/self/ns/net; cat /proc/net/dev");
 	char *ours = proc_read(NS_SELF, "net/dev"), *rest;
-	char *answer = format("net:[%lu]", look(NS_SELF, "net").ino);
+	char *answer =
+		support_text("net:[%lu]", support_look(NS_SELF, "net").ino);
 
 	ck_run(run, 0);
 	ck_assert_int_eq(strncmp(run.out, answer, strlen(answer)), 0);
@@ -527,9 +502,9 @@ static void
 expect_same(const char *type, const char *what, char *user, char *also,
 	struct ns_id id)
 {
-	char *share = format("%s=%s", type, what);
-	char *path = format("/proc/self/ns/%s", type);
-	char *answer = format("%s:[%lu]\n", type, id.ino);
+	char *share = support_text("%s=%s", type, what);
+	char *path = support_text("/proc/self/ns/%s", type);
+	char *answer = support_text("%s:[%lu]\n", type, id.ino);
 
 	expect(RUN("./lesson10", "--share", is_root() ? also : user, "--share",
 		       also, "--share", share, "readlink", path),
@@ -546,9 +521,9 @@ START_TEST(each_type_of_a_container)
 	struct container other;
 
 	begin_alone(&other, "other");
-	char *user = format("user=%d", other.init);
-	char *pid = format("%d", other.init);
-	char *also = format("pid=%d", other.init);
+	char *user = support_text("user=%d", other.init);
+	char *pid = support_text("%d", other.init);
+	char *also = support_text("pid=%d", other.init);
 	for (int i = 0; i < NS_TYPES; i++) {
 		const struct ns_type *type = &ns_types[i];
 		char *path = ns_path(other.init, type->name);
@@ -556,9 +531,9 @@ START_TEST(each_type_of_a_container)
 
 		if ((type->flag & OWN) != 0) {
 			expect_same(type->name, pid, user, more,
-				look(other.init, type->name));
+				support_look(other.init, type->name));
 			expect_same(type->name, path, user, more,
-				look(other.init, type->name));
+				support_look(other.init, type->name));
 		}
 		free(path);
 	}
@@ -703,9 +678,9 @@ dead_pid(void)
 
 START_TEST(what_is_no_namespace_is_told)
 {
-	char *dead = format("net=%d", dead_pid());
-	char *dir = make_bundle("other"), *fifo = format("%s/fifo", dir);
-	char *share = format("net=%s", fifo);
+	char *dead = support_text("net=%d", dead_pid());
+	char *dir = make_bundle("other"), *fifo = support_text("%s/fifo", dir);
+	char *share = support_text("net=%s", fifo);
 
 	expect_error(RUN("./lesson10", "--share", dead, "true"), 1,
 		"there is no such process");
@@ -756,7 +731,7 @@ START_TEST(agrees_with_runc)
 	struct container first;
 
 	begin_alone(&first, "first");
-	char *pid = format("%d", first.init);
+	char *pid = support_text("%d", first.init);
 	struct run run = RUN("sh", "-ec",
 		"d=$(mktemp -d); r=\"runc --root $d/state\"\n"
 		"scripts/build-bundle --no-terminal $d/b >&2\n"
@@ -771,7 +746,8 @@ START_TEST(agrees_with_runc)
 		"done\n"
 		"readlink /proc/$p/ns/pid",
 		"sh", pid);
-	char *answer = format("pid:[%lu]\n", look(first.init, "pid").ino);
+	char *answer = support_text(
+		"pid:[%lu]\n", support_look(first.init, "pid").ino);
 	ck_run(run, 0);
 	ck_assert_str_eq(run.out, answer);
 	support_run_free(&run);

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <poll.h>
 #include <sched.h>
@@ -37,36 +36,13 @@ static char *root; /* of the states, a folder for each test, below top */
 static char *cgroup_name;
 static int spoken; /* what stands in for standard error */
 
-static char *
-below(const char *dir, const char *name)
-{
-	char *path;
-
-	ck_assert_int_ne(asprintf(&path, "%s/%s", dir, name), -1);
-	return path;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 /* Around all tests, in the process that starts them: a test that fails does
  * not come to clean up. */
 static void
 set_up_case(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	char *made = below(tmp == NULL ? "/tmp" : tmp, "state.XXXXXX");
-
-	ck_assert_ptr_nonnull(mkdtemp(made));
-	ck_assert_int_eq(chmod(made, 0711), 0);
-	top = realpath(made, NULL);
-	free(made);
+	top = support_folder("state");
+	ck_assert_int_eq(chmod(top, 0711), 0);
 	ck_assert_int_ne(
 		asprintf(&cgroup_name, "nslessons-test-%d", getpid()), -1);
 }
@@ -75,7 +51,7 @@ set_up_case(void)
 static void
 remove_cgroup(const char *in)
 {
-	char *folder = below(in, cgroup_name);
+	char *folder = support_path(in, cgroup_name);
 
 	ck_assert(rmdir(folder) == 0 || errno == ENOENT || errno == EACCES);
 	free(folder);
@@ -87,14 +63,14 @@ tear_down_case(void)
 	for (size_t i = 0; i < TOPS; i++)
 		remove_cgroup(cgroup_tops[i]);
 	free(cgroup_name);
-	ck_assert_int_eq(nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	support_remove(top);
 	free(top);
 }
 
 static void
 set_up(void)
 {
-	root = below(top, "XXXXXX");
+	root = support_path(top, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(root));
 }
 
@@ -308,7 +284,7 @@ START_TEST(what_is_written_is_found)
 	ck_assert_ptr_null(found.cgroups[1]);
 	ck_assert(json_equal(found.process, process));
 	ck_assert(json_equal(found.annotations, annotations));
-	char *file = below(found.folder, "state.json");
+	char *file = support_path(found.folder, "state.json");
 	ck_assert_int_eq(stat(file, &st), 0);
 	ck_assert_int_eq(st.st_mode, S_IFREG | 0600);
 	ck_assert_int_eq(stat(found.folder, &st), 0);
@@ -387,7 +363,7 @@ END_TEST
 START_TEST(without_a_folder_there_is_none)
 {
 	struct state *states, state;
-	char *none = below(root, "none"), *error;
+	char *none = support_path(root, "none"), *error;
 	struct stat st;
 
 	ck_assert_int_eq(state_each(none, &states, &error), 0);
@@ -486,7 +462,8 @@ END_TEST
 static char *
 read_text(const char *name)
 {
-	char *folder = below(root, name), *file = below(folder, "state.json");
+	char *folder = support_path(root, name),
+	     *file = support_path(folder, "state.json");
 	FILE *in = fopen(file, "re");
 	char *text = NULL;
 	size_t size = 0;
@@ -502,7 +479,8 @@ read_text(const char *name)
 static void
 write_text(const char *name, const char *text, size_t length)
 {
-	char *folder = below(root, name), *file = below(folder, "state.json");
+	char *folder = support_path(root, name),
+	     *file = support_path(folder, "state.json");
 
 	ck_assert(mkdir(folder, 0700) == 0 || errno == EEXIST);
 	FILE *out = fopen(file, "we");
@@ -636,8 +614,9 @@ END_TEST
 
 START_TEST(what_is_not_ours_is_left_alone)
 {
-	char *folder = below(root, "folder"), *link = below(root, "link"),
-	     *file = below(root, "file");
+	char *folder = support_path(root, "folder"),
+	     *link = support_path(root, "link"),
+	     *file = support_path(root, "file");
 
 	listen_to_us();
 	ck_assert_int_eq(mkdir(folder, 0700), 0);
@@ -662,7 +641,7 @@ END_TEST
 
 START_TEST(a_folder_that_others_write_to_is_refused)
 {
-	char *link = below(root, "link");
+	char *link = support_path(root, "link");
 	struct state *states, state;
 	char *error;
 
@@ -843,14 +822,14 @@ cgroup_with(pid_t pid)
 	char *folder = NULL, *file;
 
 	for (size_t i = 0; i < TOPS; i++) {
-		folder = below(cgroup_tops[i], cgroup_name);
+		folder = support_path(cgroup_tops[i], cgroup_name);
 		if (mkdir(folder, 0755) == 0)
 			break;
 		free(folder);
 		folder = NULL;
 	}
 	ck_assert_ptr_nonnull(folder);
-	file = below(folder, "cgroup.procs");
+	file = support_path(folder, "cgroup.procs");
 	FILE *out = fopen(file, "we");
 	ck_assert_ptr_nonnull(out);
 	fprintf(out, "%d\n", pid);
@@ -946,7 +925,7 @@ START_TEST(the_usual_folder_is_that_of_the_user)
 {
 	uid_t uid = geteuid() == 0 ? NOBODY : geteuid();
 	struct state *states, state;
-	char *error, *own = below(root, "nslessons");
+	char *error, *own = support_path(root, "nslessons");
 
 	ck_assert_int_eq(chown(root, uid, (gid_t)-1), 0);
 	ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", root, 1), 0);

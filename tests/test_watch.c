@@ -51,39 +51,13 @@ static const struct {
 
 enum { CHOICES = sizeof(choices) / sizeof(choices[0]), PATIENCE = 30000 };
 
-static bool
-have_all(const char *test, const char *const needs[])
-{
-	for (; *needs != NULL; needs++)
-		if (!support_have(*needs, test))
-			return false;
-	return true;
-}
-
-#define HAVE(test, ...) have_all(test, (const char *const[]){__VA_ARGS__, NULL})
-
-static char *
-format(const char *shape, ...) __attribute__((format(printf, 1, 2)));
-
-static char *
-format(const char *shape, ...)
-{
-	va_list list;
-	char *text;
-
-	va_start(list, shape);
-	ck_assert_int_ne(vasprintf(&text, shape, list), -1);
-	va_end(list);
-	return text;
-}
-
 /* A new file. The caller closes and removes it, and frees its path. */
 static int
 make_file(char **path)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	*path = format("%s/watch-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+	*path = support_text("%s/watch-XXXXXX", tmp == NULL ? "/tmp" : tmp);
 	int fd = mkostemp(*path, O_CLOEXEC);
 	ck_assert_int_ne(fd, -1);
 	return fd;
@@ -520,14 +494,14 @@ START_TEST(bash_reads_what_was_quoted)
 	fputc(0, out);
 	ck_assert_int_eq(fclose(out), 0);
 	quoted = quote(arguments, length);
-	command = format("printf '%%s\\0' %s", quoted);
+	command = support_text("printf '%%s\\0' %s", quoted);
 	/* One argument holds 128 KB at most, so it comes from a file. */
 	char *path;
 	int fd = make_file(&path), result = memfd_create("back", MFD_CLOEXEC);
 	ck_assert_int_eq(
 		write(fd, command, strlen(command)), (ssize_t)strlen(command));
 	close(fd);
-	char *to = format("/proc/%d/fd/%d", getpid(), result);
+	char *to = support_text("/proc/%d/fd/%d", getpid(), result);
 	struct run run =
 		support_run_to(to, (char *const[]){"bash", path, NULL});
 	ck_assert_int_eq(unlink(path), 0);
@@ -612,7 +586,7 @@ START_TEST(ends_are_told_in_words)
 			cases[i].number == 0 ? status : status | 0x80);
 		ck_assert_str_eq(text, cases[i].words);
 	}
-	expected = format("killed by signal %d", SIGRTMIN);
+	expected = support_text("killed by signal %d", SIGRTMIN);
 	event_status(text, sizeof(text), SIGRTMIN);
 	ck_assert_str_eq(text, expected);
 	event_status(text, sizeof(text), EVENT_UNKNOWN);
@@ -1111,8 +1085,8 @@ START_TEST(streams_are_the_readers)
 {
 	char *path;
 	int fd = make_file(&path);
-	char *command =
-		format("echo hello | ./lesson06 -o %s -- cat; echo $?", path);
+	char *command = support_text(
+		"echo hello | ./lesson06 -o %s -- cat; echo $?", path);
 	struct run run = RUN("sh", "-c", command);
 	ck_run(run, 0);
 	ck_assert_str_eq(run.out, "hello\n0\n");
@@ -1191,7 +1165,7 @@ enum { CAUSES = sizeof(causes) / sizeof(causes[0]) };
 static void
 check_cause(const struct cause *cause, int choice)
 {
-	char *script = format("exec >&2; %s", cause->script);
+	char *script = support_text("exec >&2; %s", cause->script);
 	struct run run;
 
 	/* perf tells an exit, but not how; `all` takes root. */
@@ -1287,7 +1261,7 @@ START_TEST(owners_are_told)
 	strtoul(rest, &rest, 10);
 	rest += strspn(rest, " \t");
 	char *tty = strndup(rest, strcspn(rest, " "));
-	char *line = format("%5u %5u %-6s -", uid, effective, tty);
+	char *line = support_text("%5u %5u %-6s -", uid, effective, tty);
 	support_expect(&session, line);
 	support_type(&session, "\n");
 	struct run run = support_finish(&session);
@@ -1369,7 +1343,8 @@ struct mark {
 static struct mark
 mark_start(void)
 {
-	struct mark mark = {.name = format("nslessons-mark-%d", getpid())};
+	struct mark mark = {
+		.name = support_text("nslessons-mark-%d", getpid())};
 	int fd[2];
 
 	ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
@@ -1475,7 +1450,7 @@ make_noise(void)
 static pid_t
 child_of(pid_t pid)
 {
-	char *file = format("task/%d/children", pid);
+	char *file = support_text("task/%d/children", pid);
 	char *list = proc_read(pid, file);
 	pid_t child = list == NULL ? 0 : (pid_t)strtol(list, NULL, 10);
 
@@ -1500,9 +1475,9 @@ START_TEST(one_namespace_is_followed)
 	support_expect(&session, "ready\r");
 	pid_t init = child_of(session.pid);
 	unsigned long ino = ns_look(init, "pid").ino;
-	space = _i == 0	  ? format("%d", init)
-		: _i == 1 ? format("%lu", ino)
-			  : format("pid:[%lu]", ino);
+	space = _i == 0	  ? support_text("%d", init)
+		: _i == 1 ? support_text("%lu", ino)
+			  : support_text("pid:[%lu]", ino);
 	struct watcher watcher = watcher_start(
 		(char *const[]){"./lesson06", "--ns", space, NULL});
 	make_noise();
@@ -1738,14 +1713,14 @@ add_modules(Suite *suite)
 	TCase *modules = new_case(suite, "modules");
 
 	tcase_add_test(modules, arguments_are_quoted);
-	if (HAVE("bash_reads_what_was_quoted", "bash"))
+	if (SUPPORT_HAVE("bash_reads_what_was_quoted", "bash"))
 		tcase_add_test(modules, bash_reads_what_was_quoted);
 	tcase_add_test(modules, lists_of_events_are_read);
 	tcase_add_test(modules, ends_are_told_in_words);
 	tcase_add_test(modules, perf_counts_what_it_loses);
 	tcase_add_test(modules, perf_records_go_round);
 	tcase_add_test(modules, connector_counts_what_it_loses);
-	if (HAVE("only_the_kernel_is_believed", "root"))
+	if (SUPPORT_HAVE("only_the_kernel_is_believed", "root"))
 		tcase_add_test(modules, only_the_kernel_is_believed);
 	tcase_add_test(modules, clone_parent_has_two_answers);
 }
@@ -1766,12 +1741,12 @@ add_commands(Suite *suite)
 	tcase_add_loop_test(commands, threads_are_no_processes, 0, CHOICES);
 	tcase_add_loop_test(commands, events_have_their_causes, 0, CAUSES);
 	tcase_add_test(commands, words_are_told);
-	if (HAVE("no_name_reaches_the_terminal", "bash", "seq"))
+	if (SUPPORT_HAVE("no_name_reaches_the_terminal", "bash", "seq"))
 		tcase_add_loop_test(
 			commands, no_name_reaches_the_terminal, 0, CHOICES);
-	if (HAVE("owners_are_told", "root", "setpriv", "ps"))
+	if (SUPPORT_HAVE("owners_are_told", "root", "setpriv", "ps"))
 		tcase_add_loop_test(commands, owners_are_told, 0, 3);
-	if (HAVE("no_short_life_is_missed", "root", "unshare"))
+	if (SUPPORT_HAVE("no_short_life_is_missed", "root", "unshare"))
 		tcase_add_loop_test(commands, no_short_life_is_missed, 0, 2);
 }
 
@@ -1798,9 +1773,9 @@ add_machine(Suite *suite)
 {
 	TCase *machine = new_case(suite, "machine");
 
-	if (HAVE("agrees_with_forkstat", "root", "forkstat"))
+	if (SUPPORT_HAVE("agrees_with_forkstat", "root", "forkstat"))
 		tcase_add_loop_test(machine, agrees_with_forkstat, 0, CHOICES);
-	if (HAVE("one_namespace_is_followed", "root", "unshare"))
+	if (SUPPORT_HAVE("one_namespace_is_followed", "root", "unshare"))
 		tcase_add_loop_test(machine, one_namespace_is_followed, 0, 3);
 }
 
@@ -1809,11 +1784,11 @@ add_refusals(Suite *suite)
 {
 	TCase *refusals = new_case(suite, "refusals");
 
-	if (HAVE("refusals", "userns", "unshare")) {
+	if (SUPPORT_HAVE("refusals", "userns", "unshare")) {
 		tcase_add_test(refusals, another_network_namespace_is_named);
 		tcase_add_test(refusals, silence_is_named);
 	}
-	if (HAVE("missing_capability_is_named", "root", "setpriv"))
+	if (SUPPORT_HAVE("missing_capability_is_named", "root", "setpriv"))
 		tcase_add_test(refusals, missing_capability_is_named);
 	tcase_add_test(refusals, a_seccomp_filter_is_survived);
 	tcase_add_test(refusals, events_that_perf_cannot_tell_are_refused);
