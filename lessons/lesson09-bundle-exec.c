@@ -573,6 +573,7 @@ struct demo {
 	struct bundle bundle;
 	struct state state;
 	char *program; /* of the tool above: our own */
+	pid_t cleaner; /* outlives us if we are killed */
 	pid_t top;     /* the command that is put in */
 };
 
@@ -591,6 +592,28 @@ look_at_all(void)
 	free(states);
 }
 
+/* The note is a file, and stays when we are killed. So a process that hears
+ * neither Ctrl-C nor our end waits for that, and looks. */
+static pid_t
+start_cleaner(void)
+{
+	struct pollfd ended = {.fd = child_self(), .events = POLLIN};
+	pid_t pid = fork();
+
+	if (pid == -1)
+		die("fork");
+	if (pid == 0) {
+		if (setsid() == -1)
+			die("setsid");
+		if (poll(&ended, 1, -1) == 1)
+			look_at_all();
+		_exit(0);
+	}
+	if (ended.fd != -1)
+		close(ended.fd);
+	return pid;
+}
+
 /* A container as in lesson03, and the note that lesson08 writes. */
 static void
 begin_demo(struct demo *demo)
@@ -598,6 +621,7 @@ begin_demo(struct demo *demo)
 	char *dir = need_bundle(), *name, *error;
 
 	look_at_all();
+	demo->cleaner = start_cleaner();
 	demo->bundle = box_load(dir);
 	demo->program = sealed_program();
 	if (asprintf(&name, "lesson09-%d", getpid()) == -1)
@@ -624,6 +648,8 @@ end_demo(struct demo *demo)
 	box_stop(&demo->box);
 	if (state_remove(&demo->state) == -1)
 		die("remove %s", demo->state.folder);
+	if (child_end(demo->cleaner) == -1)
+		die("kill %d", demo->cleaner);
 	state_free(&demo->state);
 	bundle_free(&demo->bundle);
 	free(demo->program);
