@@ -180,16 +180,26 @@ write_sysctl(int root, const struct bundle_pair *sysctl)
 	free(path);
 }
 
+/* Not every kernel has each file that is to be protected: -1 where there is
+ * nothing. */
+static int
+open_if_there(int root, const char *path)
+{
+	int fd = inside_look(root, path, 0);
+
+	if (fd == -1 && errno != ENOENT && errno != ENOTDIR)
+		die("openat2 %s in the container", path);
+	return fd;
+}
+
 /* A mount of the path on itself can be read-only where the other is not. */
 static void
 protect(int root, const char *path)
 {
-	int fd = inside_look(root, path, 0);
+	int fd = open_if_there(root, path);
 
-	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
-		return;
 	if (fd == -1)
-		die("openat2 %s in the container", path);
+		return;
 	int tree = mounts_copy(fd, true, path);
 	mounts_put(tree, fd, path);
 	mounts_readonly(tree, path);
@@ -202,12 +212,10 @@ protect(int root, const char *path)
 static void
 mask(int root, const char *path)
 {
-	int fd = inside_look(root, path, 0);
+	int fd = open_if_there(root, path);
 
-	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
-		return;
 	if (fd == -1)
-		die("openat2 %s in the container", path);
+		return;
 	if (inside_is_folder(fd)) {
 		if (mounts_new(fd, "tmpfs", "tmpfs", MS_RDONLY, NULL) == -1)
 			die("mount tmpfs on %s of the container", path);
