@@ -546,15 +546,16 @@ read_hook(struct reader *r, const json_t *element, struct bundle_hook *hook)
 	json_decref(name);
 }
 
+const char *const bundle_hook_names[BUNDLE_HOOKS] = {"prestart",
+	"createRuntime", "createContainer", "startContainer", "poststart",
+	"poststop"};
+
 static void
 read_hooks(struct reader *r)
 {
-	static const char *const kinds[] = {"prestart", "createRuntime",
-		"createContainer", "startContainer", "poststart", "poststop"};
-
 	for (size_t kind = 0; kind < BUNDLE_HOOKS; kind++) {
 		const json_t *array = json_object_get(
-			jsonfile_get(&r->f, "hooks"), kinds[kind]);
+			jsonfile_get(&r->f, "hooks"), bundle_hook_names[kind]);
 		struct bundle_hook *hooks =
 			jsonfile_room(&r->f, array, sizeof(*hooks));
 
@@ -565,8 +566,8 @@ read_hooks(struct reader *r)
 
 			jsonfile_range(&r->f,
 				json_object_get(element, "timeout"), 1,
-				INT32_MAX, "hooks.%s[%zu].timeout", kinds[kind],
-				i);
+				INT32_MAX, "hooks.%s[%zu].timeout",
+				bundle_hook_names[kind], i);
 			read_hook(r, element, &hooks[i]);
 			r->b->hook_count[kind]++;
 		}

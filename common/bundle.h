@@ -115,6 +115,9 @@ enum bundle_hook_kind {
 	BUNDLE_HOOKS
 };
 
+/* As config.json calls them. */
+extern const char *const bundle_hook_names[BUNDLE_HOOKS];
+
 /* A name and a value. */
 struct bundle_pair {
 	char *name, *value;

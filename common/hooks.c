@@ -13,9 +13,6 @@
 #include "child.h"
 #include "die.h"
 
-static const char *const kinds[BUNDLE_HOOKS] = {"prestart", "createRuntime",
-	"createContainer", "startContainer", "poststart", "poststop"};
-
 /* The state in a file without a name: a hook that does not read it blocks
  * nobody, as it would with a pipe. */
 static int
@@ -102,8 +99,8 @@ hooks_run(const struct bundle *bundle, enum bundle_hook_kind kind,
 		if (code == 0)
 			continue;
 		fprintf(stderr, "%s: hooks.%s[%zu]: %s: ",
-			program_invocation_short_name, kinds[kind], i,
-			hook->path);
+			program_invocation_short_name, bundle_hook_names[kind],
+			i, hook->path);
 		if (code == -1)
 			fprintf(stderr, "not ready after %lld s\n",
 				hook->timeout.value);

@@ -21,11 +21,9 @@
 
 #include "child.h"
 #include "die.h"
+#include "mounts.h"
 
 /* --- In the container ----------------------------------------------------- */
-
-/* Of linux/mount.h, which newer C libraries have in another header. */
-enum { TREE_CLONE = 1, MOVE_FROM_FD = 4, MOVE_TO_FD = 0x40 };
 
 /*
  * What is at /dev/pts must be a devpts, and not only bear its name. Nobody but
@@ -94,13 +92,8 @@ make_console(int slave)
 	if (mknod("/dev/console", S_IFREG | 0600, 0) == -1 && errno != EEXIST)
 		die("mknod /dev/console in the container");
 	int file = open_console();
-	int tree = (int)syscall(SYS_open_tree, slave, "",
-		AT_EMPTY_PATH | TREE_CLONE | O_CLOEXEC);
-	if (tree == -1)
-		die("open_tree the terminal");
-	if (syscall(SYS_move_mount, tree, "", file, "",
-		    MOVE_FROM_FD | MOVE_TO_FD) == -1)
-		die("move_mount /dev/console in the container");
+	int tree = mounts_copy(slave, false, "the terminal");
+	mounts_put(tree, file, "/dev/console in the container");
 	close(tree);
 	close(file);
 	file = open_console();
