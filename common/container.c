@@ -399,7 +399,10 @@ help_go_between(struct container *c, pid_t between)
 		child_end(between);
 		return -1;
 	}
-	if (child_wait(between) != 0 || !hear(c->sync, &c->pid))
+	int code = child_wait(between);
+	if (code == -1)
+		return die_say("waitpid %d", between);
+	if (code != 0 || !hear(c->sync, &c->pid))
 		return -1;
 	/* It is our child, and cannot vanish before we wait for it. */
 	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
