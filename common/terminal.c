@@ -17,6 +17,7 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -215,21 +216,16 @@ same_settings(const struct termios *a, const struct termios *b)
 
 /*
  * If the shell has taken the terminal from us since we looked, tcsetattr stops
- * us by SIGTTOU and is begun again when we go on. Settings that are still ours
- * (a SIGSTOP has left them) are not what is to be restored. A terminal that is
- * gone is an input at its end.
+ * us by SIGTTOU and is begun again when we go on. A terminal that is gone is an
+ * input like others, at its end.
  */
 static void
 make_raw(struct outer *outer)
 {
-	struct termios now;
-
-	if (tcgetattr(STDIN_FILENO, &now) == -1) {
+	if (tcgetattr(STDIN_FILENO, &outer->saved) == -1) {
 		outer->here = false;
 		return;
 	}
-	if (!same_settings(&now, &outer->raw))
-		outer->saved = now;
 	outer->raw = outer->saved;
 	cfmakeraw(&outer->raw);
 	outer->is_raw = true;
@@ -238,18 +234,18 @@ make_raw(struct outer *outer)
 }
 
 /*
- * Settings that are no longer ours are somebody else's business. In the
- * background, SIGTTOU must be blocked. A terminal that is gone cannot be
- * restored, and needs not to be.
+ * Settings that are no longer ours are somebody else's business. We may be in
+ * the background: SIGTTOU must not stop us. That a terminal is gone and cannot
+ * be restored is no error.
  */
 static void
 restore(struct outer *outer)
 {
-	struct termios now;
+	struct termios found;
 	sigset_t output, old;
 
-	if (outer->is_raw && tcgetattr(STDIN_FILENO, &now) == 0 &&
-		same_settings(&now, &outer->raw)) {
+	if (outer->is_raw && tcgetattr(STDIN_FILENO, &found) == 0 &&
+		same_settings(&found, &outer->raw)) {
 		sigemptyset(&output);
 		sigaddset(&output, SIGTTOU);
 		sigprocmask(SIG_BLOCK, &output, &old);
@@ -262,7 +258,8 @@ restore(struct outer *outer)
 /*
  * The helper: it outlives us by a moment, and has nothing open but the
  * terminal and what stands for us. A signal to our process group must not
- * reach it, and not one that is meant for all of our name.
+ * reach it, nor one that is meant for all of our name. So it gets a group of
+ * its own, and before we change anything: it may not have run yet.
  */
 static void
 restore_after(int runner, struct outer *outer)
@@ -273,8 +270,6 @@ restore_after(int runner, struct outer *outer)
 	sigfillset(&all);
 	if (sigprocmask(SIG_BLOCK, &all, NULL) == -1)
 		die("sigprocmask");
-	if (setpgid(0, 0) == -1)
-		die("setpgid");
 	if (prctl(PR_SET_NAME, "terminal") == -1)
 		die("prctl PR_SET_NAME");
 	if (dup2(runner, STDOUT_FILENO) == -1)
@@ -299,6 +294,8 @@ start_helper(struct outer *outer)
 		die("fork");
 	if (pid == 0)
 		restore_after(runner, outer);
+	if (setpgid(pid, pid) == -1)
+		die("setpgid");
 	close(runner);
 	return pid;
 }
@@ -362,12 +359,15 @@ struct proxy {
 	struct outer *outer;
 	pid_t helper; /* 0: none */
 	int master;
-	int slave; /* -1, or held open by us, see hold_slave */
-	int output;
-	int pidfd;
-	int signals,
-		keys; /* signalfds: child_follow's, and those of terminals */
+	int slave;   /* -1, or held open by us, see hold_slave */
+	int output;  /* standard output */
+	int pidfd;   /* the child */
+	int signals; /* a signalfd: what child_follow_begin has blocked */
+	int keys;    /* another: what a terminal's user does */
 	bool input_ended, output_lost, child_ended;
+	bool half_line; /* the last line has no end */
+	bool looks;	/* child_look wants to be called again */
+	long long next; /* when the next tick is, see now */
 	struct buffer to_child, from_child;
 };
 
@@ -428,17 +428,21 @@ take_input(struct proxy *proxy)
 	ssize_t n = read(STDIN_FILENO, buffer->bytes, ROOM);
 
 	buffer->start = 0;
-	if (n > 0)
+	if (n > 0) {
 		buffer->length = (size_t)n;
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		proxy->half_line = buffer->bytes[n - 1] != '\n';
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		proxy->input_ended = true;
+	}
 }
 
 /*
  * A pipe at its end stays there for each who reads it. A terminal has only a
- * character, and it ends one read. So it is typed again whenever all has been
- * read. A shell's line editor takes no lines, but means the same by it; a program
- * that wants neither lines nor its output made fit for a screen does not.
+ * character, and it ends one read; so it is typed again whenever all has been
+ * read. A shell's line editor wants no lines, but means the same by it when
+ * its line is empty. What can be in its line is an end that was meant for a
+ * command that did not read, or a last line without an end. A program that
+ * wants neither lines nor its output made fit for a screen takes all for data.
  */
 static void
 pass_end(struct proxy *proxy)
@@ -449,14 +453,19 @@ pass_end(struct proxy *proxy)
 	if (proxy->slave == -1)
 		hold_slave(proxy);
 	struct pollfd unread = {.fd = proxy->slave, .events = POLLIN};
-	if (poll(&unread, 1, 0) != 0 || tcgetattr(proxy->slave, &inner) == -1 ||
-		((inner.c_lflag & ICANON) == 0 &&
-			(inner.c_oflag & OPOST) == 0) ||
-		inner.c_cc[VEOF] == _POSIX_VDISABLE)
+	if (poll(&unread, 1, 0) != 0 || tcgetattr(proxy->slave, &inner) == -1)
 		return;
-	buffer->start = 0;
-	buffer->length = 1;
-	buffer->bytes[0] = (char)inner.c_cc[VEOF];
+	bool lines = inner.c_lflag & ICANON;
+	if (!lines && !(inner.c_oflag & OPOST))
+		return;
+	bool enter = !lines && proxy->half_line;
+	proxy->half_line = false;
+	buffer->bytes[0] = (char)inner.c_cc[VKILL];
+	if (enter)
+		buffer->bytes[0] = '\r';
+	buffer->bytes[1] = (char)inner.c_cc[VEOF];
+	buffer->start = lines ? 1 : 0;
+	buffer->length = lines || enter ? 1 : 2;
 }
 
 static void
@@ -492,13 +501,13 @@ pass_output(struct proxy *proxy)
 	if (drain(&proxy->from_child, proxy->output) == 0)
 		return;
 	if (errno != EPIPE && errno != EIO)
-		broken(proxy, "write");
+		broken(proxy, "write standard output");
 	child_hand_on(&proxy->child, errno == EPIPE ? SIGPIPE : SIGHUP);
 	proxy->output_lost = true;
 	proxy->from_child.length = 0;
 }
 
-/* The signals that a terminal's user causes, for which we must be asked. */
+/* The signals that a terminal's user causes. */
 static void
 key_signals(sigset_t *set)
 {
@@ -523,8 +532,9 @@ stop(struct proxy *proxy)
 }
 
 /*
- * The child is not in the terminal's session, so no signal has reached it. The
- * shell that has let us go on may have changed the terminal.
+ * The child is not in our terminal's session, so no signal has reached it. When
+ * we go on after a stop, our settings are to be made again, if at all: the
+ * shell may have put us into the background.
  * Returns how many signals there were, but those of ended children.
  */
 static int
@@ -538,7 +548,7 @@ take_signals(struct proxy *proxy, int fd)
 		if (info.ssi_signo == SIGTSTP)
 			stop(proxy);
 		else if (info.ssi_signo == SIGCONT)
-			proxy->outer->is_raw = false;
+			restore(proxy->outer);
 		else if (info.ssi_signo == SIGWINCH)
 			resize(proxy);
 		else if (info.ssi_signo != SIGCHLD)
@@ -547,8 +557,8 @@ take_signals(struct proxy *proxy, int fd)
 	return count;
 }
 
-/* What no event tells: the shell has given the terminal to us. Then the window
- * may have another size than when we last had it. */
+/* The shell has given the terminal to us. The window may have another size than
+ * when we last had it. */
 static void
 look_at_terminal(struct proxy *proxy)
 {
@@ -588,27 +598,53 @@ watch(const struct proxy *proxy, struct pollfd *set)
 	set[KEYS] = watched(proxy->keys, POLLIN);
 }
 
-/* Wait until something can be done, and do it. After a signal the terminal may
- * no longer be ours. */
+/*
+ * What no event tells, or what must not be done at each: our shell gives us the
+ * terminal, a PID 1 drops a signal, somebody has read all there was.
+ */
+static void
+tick(struct proxy *proxy)
+{
+	proxy->looks = child_look(&proxy->child) != -1;
+	look_at_terminal(proxy);
+	if (proxy->input_ended && proxy->to_child.length == 0)
+		pass_end(proxy);
+}
+
+/* Milliseconds on a clock that nobody sets. */
+static long long
+now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
+}
+
+/* Wait until something can be done, and do it. A signal may have changed all
+ * that a tick looks at, and the terminal may no longer be ours. */
 static void
 pass_on(struct proxy *proxy)
 {
 	struct pollfd set[WATCHED];
-	int limit = child_look(&proxy->child);
 
-	look_at_terminal(proxy);
-	if (proxy->input_ended && proxy->to_child.length == 0)
-		pass_end(proxy);
-	if (limit == -1 && (proxy->input_ended ||
-				   proxy->outer->here != proxy->outer->is_raw))
-		limit = TICK;
+	if (now() >= proxy->next) {
+		tick(proxy);
+		proxy->next = now() + TICK;
+	}
+	int limit = proxy->looks || proxy->input_ended ||
+				    proxy->outer->here != proxy->outer->is_raw
+			    ? TICK
+			    : -1;
 	watch(proxy, set);
 	if (poll(set, WATCHED, limit) == -1 && errno != EINTR)
 		broken(proxy, "poll");
-	if (take_signals(proxy, proxy->signals) +
-			take_signals(proxy, proxy->keys) >
-		0)
+	if (set[SIGNALS].revents != 0 || set[KEYS].revents != 0) {
+		take_signals(proxy, proxy->signals);
+		take_signals(proxy, proxy->keys);
+		proxy->next = 0;
 		return;
+	}
 	if (set[INPUT].revents != 0)
 		take_input(proxy);
 	if (set[OUTPUT].revents != 0)
@@ -643,19 +679,18 @@ pass_the_rest(struct proxy *proxy)
 }
 
 /*
- * A write must not block us: a signal may come meanwhile. But O_NONBLOCK would
- * hold for all who have our output open, the reader's shell among them; so it
- * is opened anew. Where that is not allowed, poll must do: it says when there
- * is some room. A file never blocks, and has an offset that must be kept.
+ * A write must not block us: while nobody reads, a signal must still be handed
+ * on. To a pipe it does not when poll has found room (see ROOM), to a file
+ * never; but a terminal may have less room than we want. O_NONBLOCK would hold
+ * for all who have it open, the reader's shell among them, so it is opened
+ * anew. Where that is not allowed (it is another user's), poll must do.
  */
 static int
 open_output(void)
 {
-	struct stat st;
 	int fd = -1;
 
-	if (fstat(STDOUT_FILENO, &st) == 0 &&
-		(S_ISFIFO(st.st_mode) || isatty(STDOUT_FILENO)))
+	if (isatty(STDOUT_FILENO))
 		fd = open("/proc/self/fd/1",
 			O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd == -1 ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : fd;

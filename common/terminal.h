@@ -35,7 +35,8 @@ int terminal_receive(int socket);
 /*
  * In the runner: pass on between our standard streams and the master until the
  * child has ended and its last output is read; then wait for it. The master is
- * closed. child_follow_begin must have been called before the fork.
+ * closed. child_follow_begin must have been called before the fork, and the
+ * three standard streams must be open, as options_parse has left them.
  *
  * A terminal on standard input is put into raw mode, so that Ctrl-C and Ctrl-Z
  * are the container's; its window size is passed on, now and when it changes.
