@@ -27,6 +27,20 @@ nodes_check(int fd, const char *path, mode_t type, dev_t number)
 			path);
 }
 
+/* Where the host's device is to be: a file, which a start before this one may
+ * have made. */
+static int
+open_place(int folder, const char *name)
+{
+	int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd == -1 && errno == ENOENT)
+		return inside_make_below(folder, name, false);
+	if (fd == -1)
+		die("openat %s in the container", name);
+	return fd;
+}
+
 /* A user namespace may not make device nodes, but it may bind the host's. */
 static void
 bind_device(int folder, const char *name, const char *path, mode_t type,
@@ -38,11 +52,21 @@ bind_device(int folder, const char *name, const char *path, mode_t type,
 		die("open %s of the host", path);
 	nodes_check(from, path, type, number);
 	int tree = mounts_copy(from, false, path);
-	int on = inside_make_below(folder, name, false);
+	int on = open_place(folder, name);
 	mounts_put(tree, on, path);
 	close(on);
 	close(tree);
 	close(from);
+}
+
+/* An empty file, on which a device can be bound. */
+static bool
+is_place(int folder, const char *name)
+{
+	struct stat st;
+
+	return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode) && st.st_size == 0;
 }
 
 static void
@@ -61,10 +85,10 @@ make_device(int root, const struct bundle_device *d)
 	int folder = inside_make(root, above[0] == '\0' ? "/" : above, true);
 	/* The mode is as asked for: rootfs_build has taken the umask away. */
 	bool made = mknodat(folder, name, type | d->mode, number) == 0;
-	if (!made && errno == EPERM)
-		bind_device(folder, name, d->path, type, number);
-	else if (!made && errno != EEXIST)
+	if (!made && errno != EPERM && errno != EEXIST)
 		die("mknodat %s in the container", d->path);
+	if (!made && (errno == EPERM || is_place(folder, name)))
+		bind_device(folder, name, d->path, type, number);
 	int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
 		die("openat %s in the container", d->path);
