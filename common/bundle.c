@@ -430,7 +430,11 @@ read_root(struct reader *r)
 
 	if (path[0] != '/')
 		how.resolve |= RESOLVE_BENEATH;
-	fd = (int)syscall(SYS_openat2, r->folder, path, &how, sizeof(how));
+	/* EAGAIN: somebody renames or mounts while `..` is looked up. */
+	do
+		fd = (int)syscall(
+			SYS_openat2, r->folder, path, &how, sizeof(how));
+	while (fd == -1 && errno == EAGAIN);
 	if (fd == -1) {
 		jsonfile_fail(&r->f, errno, "%s: root.path: \"%s\" %s",
 			r->f.name, path, what_is_wrong(errno));
