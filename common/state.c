@@ -146,6 +146,8 @@ close_store(struct store *store)
 
 	if (store->usual)
 		(void)rmdir(store->path);
+	/* We would wait for ourselves if close(2) failed. */
+	(void)flock(store->fd, LOCK_UN);
 	close(store->fd);
 	free(store->path);
 	errno = error;

@@ -38,6 +38,7 @@ main(void)
 	srunner_add_suite(runner, suite_agree());
 	srunner_add_suite(runner, suite_attacks());
 	srunner_add_suite(runner, suite_faults());
+	srunner_add_suite(runner, suite_crash());
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

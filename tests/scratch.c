@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "support.h"
 
 /* The suite's folder, and what the test has allocated. */
@@ -61,14 +62,6 @@ scratch_begin(void)
 	scratch_copy(
 		"build/tests/attacks/attack", scratch_text("%s/attack", top));
 	scratch_forget();
-}
-
-void
-scratch_end(void)
-{
-	support_remove(top);
-	free(top);
-	top = NULL;
 }
 
 char *
@@ -249,7 +242,7 @@ static int
 list_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;
-	if (type == FTW_D && strstr(path + ftw->base, wanted) != NULL)
+	if (type == FTW_DP && strstr(path + ftw->base, wanted) != NULL)
 		fprintf(picture, "%s\n", path);
 	return 0;
 }
@@ -271,12 +264,34 @@ scratch_cgroups(const char *part)
 		strtok_r(line, " ", &rest);
 		point = strtok_r(NULL, " ", &rest);
 		type = strtok_r(NULL, " ", &rest);
-		/* A cgroup may go while we walk. */
+		/* A cgroup may go while we walk. Those below others come first. */
 		if (type != NULL && strncmp(type, "cgroup", 6) == 0)
-			nftw(point, list_one, 16, FTW_PHYS);
+			nftw(point, list_one, 16, FTW_PHYS | FTW_DEPTH);
 	}
 	free(line);
 	fclose(mounts);
 	ck_assert_int_eq(fclose(picture), 0);
 	return keep(text);
+}
+
+/* The PID of who runs all tests of a suite, and the test's own. */
+char *
+scratch_name(void)
+{
+	return scratch_text("scratch-%d-%d", getppid(), getpid());
+}
+
+void
+scratch_end(void)
+{
+	char *left = scratch_cgroups(scratch_text("scratch-%d-", getpid()));
+	char *folder, *rest;
+
+	for (folder = strtok_r(left, "\n", &rest); folder != NULL;
+		folder = strtok_r(NULL, "\n", &rest))
+		cgroup_remove((char *const[]){folder, NULL});
+	support_remove(top);
+	free(top);
+	top = NULL;
+	scratch_forget();
 }

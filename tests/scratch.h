@@ -8,9 +8,13 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Unchecked fixtures: make the folder below $TMPDIR, remove it. */
+/* Unchecked fixtures: make the folder below $TMPDIR; remove it, and the
+ * cgroups that a test which failed has left under a scratch_name. */
 void scratch_begin(void);
 void scratch_end(void);
+
+/* A container's name that no other test has, on the whole machine. */
+char *scratch_name(void);
 
 /* Checked fixture, after each test: free what was allocated. */
 void scratch_forget(void);

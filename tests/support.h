@@ -31,6 +31,7 @@ Suite *suite_share(void);
 Suite *suite_agree(void);
 Suite *suite_attacks(void);
 Suite *suite_faults(void);
+Suite *suite_crash(void);
 
 /* Where Debian has the JSON schemas of the OCI runtime specification. */
 #define SUPPORT_SCHEMA                                     \

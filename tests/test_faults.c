@@ -3,7 +3,7 @@
  * SIGKILL at each, and with signals at every step. Whatever happens, it ends,
  * says why, and leaves the host as it was.
  *
- * FAULTS=7 takes every seventh system call; the default is each.
+ * FAULTS=7 takes every seventh system call, see inject.h.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "child.h"
-#include "die.h"
+#include "inject.h"
 #include "proc.h"
 #include "support.h"
 
@@ -28,59 +28,7 @@ static const struct {
 
 enum { LESSONS = sizeof(lessons) / sizeof(lessons[0]) };
 
-/* One system call and how often at most one process makes it. */
-struct call {
-	char name[32];
-	int times;
-};
-
-enum { MOST_CALLS = 200, MOST_PIDS = 200, AT_A_TIME = 12, PLACES = 100 };
-
-struct calls {
-	struct call call[MOST_CALLS];
-	int count;
-};
-
-static struct call *
-find_call(struct calls *calls, const char *name, size_t length)
-{
-	int i = 0;
-
-	while (i < calls->count &&
-		(strncmp(calls->call[i].name, name, length) != 0 ||
-			calls->call[i].name[length] != '\0'))
-		i++;
-	ck_assert_int_lt(i, MOST_CALLS);
-	if (i == calls->count) {
-		calls->count++;
-		snprintf(calls->call[i].name, sizeof(calls->call[i].name),
-			"%.*s", (int)length, name);
-	}
-	return &calls->call[i];
-}
-
-/* Count the calls of one process in one line: "4711  openat(AT_FDCWD, …". */
-static void
-count_line(struct calls *calls, int (*times)[MOST_PIDS], int *pids, char *line)
-{
-	char *name;
-	int pid = (int)strtol(line, &name, 10), slot = 0;
-	struct call *call;
-
-	name += strspn(name, " ");
-	size_t length = strcspn(name, "(");
-	if (name[0] == '<' || name[0] == '+' || name[0] == '-' ||
-		name[length] != '(')
-		return;
-	while (pids[slot] != 0 && pids[slot] != pid)
-		slot++;
-	ck_assert_int_lt(slot, MOST_PIDS - 1);
-	pids[slot] = pid;
-	call = find_call(calls, name, length);
-	int now = ++times[call - calls->call][slot];
-	if (now > call->times)
-		call->times = now;
-}
+enum { AT_A_TIME = 12 };
 
 /* What lesson06 would run of the machine's programs is runc, whose faults are
  * its own: there it is not found. */
@@ -90,30 +38,6 @@ path_for(const char *lesson)
 	return strcmp(lesson, "./lesson06") == 0 ? "PATH=/nowhere" : "NOTHING";
 }
 
-static void
-trace(char *lesson, char *option, struct calls *calls)
-{
-	int(*times)[MOST_PIDS] = calloc(MOST_CALLS, sizeof(*times));
-	int pids[MOST_PIDS] = {0};
-	struct run run = RUN("strace", "-f", "-qq", "-E", path_for(lesson),
-		"-o", "/dev/stderr", lesson, option);
-	char *rest, *line;
-
-	ck_run(run, 0);
-	for (line = strtok_r(run.err, "\n", &rest); line != NULL;
-		line = strtok_r(NULL, "\n", &rest))
-		count_line(calls, times, pids, line);
-	support_run_free(&run);
-	free(times);
-	/* brk(2) reports failure by its old value; strace's -1 looks like an
-	 * address to malloc(3), which then crashes. */
-	find_call(calls, "brk", 3)->times = 0;
-	/* Nor can this one fail: the shell would handle one signal for ever. */
-	find_call(calls, "rt_sigreturn", 12)->times = 0;
-	/* Nor this one, says getpid(2). */
-	find_call(calls, "getpid", 6)->times = 0;
-}
-
 /* A run of a lesson with one fault. */
 struct trial {
 	char *lesson;
@@ -121,26 +45,6 @@ struct trial {
 	bool signal; /* the fault is a signal */
 	struct started started;
 };
-
-static struct trial
-begin_trial(char *lesson, const char *call, const char *what, int when)
-{
-	struct trial trial = {
-		.lesson = lesson, .signal = strncmp(what, "signal", 6) == 0};
-	char *only;
-
-	ck_assert_int_ne(asprintf(&trial.fault, "inject=%s:%s:when=%d", call,
-				 what, when),
-		-1);
-	ck_assert_int_ne(asprintf(&only, "trace=%s", call), -1);
-	/* The filter lets all other calls run at full speed. */
-	trial.started = support_begin(NULL,
-		(char *const[]){"strace", "-f", "-qq", "-E", path_for(lesson),
-			"-o", "/dev/null", "--seccomp-bpf", "-e", only, "-e",
-			trial.fault, lesson, NULL});
-	free(only);
-	return trial;
-}
 
 /* Hold the lesson to its promises. */
 static void
@@ -169,42 +73,49 @@ end_trial(struct trial *trial)
 
 /*
  * Some at a time: where a shell loses its output, its lesson waits 10 seconds
- * before it gives up. What --version needs is left out, but for its write:
- * these are the calls of the dynamic loader, before there is a lesson.
+ * before it gives up.
  */
+struct sweep {
+	char *lesson;
+	const char *what;
+	struct trial trials[AT_A_TIME];
+	int turn;
+};
+
+static void
+try_fault(const char *call, int when, void *data)
+{
+	struct sweep *sweep = data;
+	struct trial *slot = &sweep->trials[sweep->turn++ % AT_A_TIME];
+
+	if (slot->fault != NULL)
+		end_trial(slot);
+	slot->lesson = sweep->lesson;
+	slot->signal = strncmp(sweep->what, "signal", 6) == 0;
+	slot->fault = inject_begin(&slot->started,
+		(char *const[]){
+			"-E", path_for(sweep->lesson), sweep->lesson, NULL},
+		call, sweep->what, when);
+}
+
+/* What --version needs is left out, but for its write: these are the calls of
+ * the dynamic loader, before there is a lesson. */
 static void
 sweep(char *lesson, const char *what)
 {
-	const char *every = getenv("FAULTS");
-	long stride = every == NULL ? 1 : strtol(every, NULL, 10);
-	int fault = 0, turn = 0;
-	struct calls calls = {.count = 0}, loader = {.count = 0};
-	struct trial trials[AT_A_TIME] = {{.fault = NULL}};
+	struct sweep sweep = {.lesson = lesson, .what = what};
+	struct inject_calls calls, loader;
+	char *path = path_for(lesson);
 
-	trace(lesson, "--json", &calls);
-	trace(lesson, "--version", &loader);
-	find_call(&loader, "write", 5)->times = 0;
-	ck_assert_int_gt(calls.count, loader.count);
-	for (int i = 0; i < calls.count; i++) {
-		char *call = calls.call[i].name;
-		int when = find_call(&loader, call, strlen(call))->times;
-
-		/* A walk of /proc makes one call for each process of the
-		 * machine: of those, some are enough. */
-		int step = 1 + (calls.call[i].times - when) / PLACES;
-
-		for (when++; when <= calls.call[i].times; when += step) {
-			if (fault++ % stride != 0)
-				continue;
-			struct trial *slot = &trials[turn++ % AT_A_TIME];
-			if (slot->fault != NULL)
-				end_trial(slot);
-			*slot = begin_trial(lesson, call, what, when);
-		}
-	}
+	inject_count(
+		&calls, (char *const[]){"-E", path, lesson, "--json", NULL}, 0);
+	inject_count(&loader,
+		(char *const[]){"-E", path, lesson, "--version", NULL}, 0);
+	*inject_times(&loader, "write") = 0;
+	inject_each(&calls, &loader, try_fault, &sweep);
 	for (int i = 0; i < AT_A_TIME; i++)
-		if (trials[i].fault != NULL)
-			end_trial(&trials[i]);
+		if (sweep.trials[i].fault != NULL)
+			end_trial(&sweep.trials[i]);
 }
 
 START_TEST(each_call_fails)

@@ -387,8 +387,22 @@ unmask(char *const *files)
 	unmask_in_user_namespace(files);
 }
 
-/* A file's text without the words that differ from one start to the next: IDs
- * of mounts and peer groups. All in one write, at the end. */
+/* The number after a word is another one at each start. */
+static void
+cut_number(char *line, const char *word)
+{
+	char *number = strstr(line, word);
+
+	if (number == NULL)
+		return;
+	number += strlen(word);
+	char *end = number + strspn(number, "0123456789");
+	memmove(number, end, strlen(end) + 1);
+}
+
+/* Write those lines of a file that begin so; of mountinfo without the IDs of
+ * mounts, devices and peer groups, and without cgroups: where none may be made,
+ * there is none. Returns false when there is no line. */
 static bool
 append(FILE *out, const char *file, const char *only)
 {
@@ -401,11 +415,14 @@ append(FILE *out, const char *file, const char *only)
 		line = strtok_r(NULL, "\n", &rest)) {
 		int skip = 0;
 
-		if (only != NULL && strncmp(line, only, strlen(only)) != 0)
+		if (strncmp(line, only, strlen(only)) != 0 ||
+			strstr(line, " - cgroup") != NULL)
 			continue;
 		found = true;
 		if (strstr(file, "mountinfo") != NULL)
 			sscanf(line, "%*d %*d %*d:%*d %n", &skip);
+		cut_number(line, " shared:");
+		cut_number(line, " master:");
 		fprintf(out, "%s\n", line + skip);
 	}
 	free(text);
@@ -419,19 +436,19 @@ append(FILE *out, const char *file, const char *only)
 static void
 facts(void)
 {
-	static const char *const lines[] = {
-		"Uid:", "Gid:", "Groups:", "Cap", "NoNewPrivs:"};
+	static const char *const lines[][2] = {{"/proc/self/status", "Uid:"},
+		{"/proc/self/status", "Gid:"}, {"/proc/self/status", "Groups:"},
+		{"/proc/self/status", "Cap"},
+		{"/proc/self/status", "NoNewPrivs:"},
+		{"/proc/self/mountinfo", ""}, {"/proc/self/limits", ""},
+		{"/proc/self/oom_score_adj", ""}};
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 	bool whole = out != NULL;
 
-	for (size_t i = 0; whole && i < 5; i++)
-		whole = append(out, "/proc/self/status", lines[i]);
-	whole = whole && append(out, "/proc/self/mountinfo", NULL) &&
-		append(out, "/proc/self/limits", NULL) &&
-		append(out, "/proc/self/oom_score_adj", NULL) &&
-		append(out, "/proc/self/cgroup", NULL);
+	for (size_t i = 0; whole && i < sizeof(lines) / sizeof(lines[0]); i++)
+		whole = append(out, lines[i][0], lines[i][1]);
 	if (out != NULL)
 		fclose(out);
 	printf("%s", whole ? text : "spoiled\n");
