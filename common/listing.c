@@ -19,7 +19,7 @@
 #include "rows.h"
 #include "snapshot.h"
 
-static bool list, cgroup, tree, monitor, quick, all, noheadings, raw;
+static bool list, cgroup, tree, monitor, quick, walk, all, noheadings, raw;
 static const char *space_given, *pid_given, *tree_kind, *output, *save, *from;
 
 const struct option_entry listing_options[] = {
@@ -37,6 +37,9 @@ const struct option_entry listing_options[] = {
 	{0, "monitor", NULL, "look again each second: + has come, - gone",
 		&monitor, NULL},
 	{0, "quick", NULL, "do not look for what has no process", &quick, NULL},
+	{0, "walk", NULL,
+		"walk /proc, even where the kernel has a list of tasks", &walk,
+		NULL},
 	{'o', "output", "COLUMNS", "such as PID,NAME; `help` tells them all",
 		NULL, &output},
 	{'n', "noheadings", NULL, "no names above the columns", &noheadings,
@@ -53,7 +56,7 @@ const struct option_entry listing_options[] = {
 bool
 listing_wanted(void)
 {
-	return list || cgroup || tree || monitor || quick || all ||
+	return list || cgroup || tree || monitor || quick || walk || all ||
 	       noheadings || raw || space_given != NULL || pid_given != NULL ||
 	       output != NULL || save != NULL || from != NULL;
 }
@@ -125,6 +128,7 @@ refuse_others(const struct lesson *lesson, enum view view)
 		{"--all", all, TREE},
 		{"--from", from != NULL, TABLES | TREE},
 		{"--quick", quick, TABLES | SAVE},
+		{"--walk", walk, TABLES | TREE | SAVE},
 		{"--monitor", monitor, LIST | MEMBERS},
 		{"--output", output != NULL, TABLES},
 		{"--noheadings", noheadings, TABLES},
@@ -139,6 +143,7 @@ refuse_others(const struct lesson *lesson, enum view view)
 		{"--monitor", "--raw", monitor && raw},
 		{"--monitor", "--from", monitor && from != NULL},
 		{"--quick", "--from", quick && from != NULL},
+		{"--walk", "--from", walk && from != NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(options_of) / sizeof(options_of[0]); i++)
@@ -281,13 +286,20 @@ print_columns(void)
 
 /* Processes need no search for what keeps namespaces alive. */
 static int
+how_to_look(bool holders)
+{
+	return (holders ? SCAN_HOLDERS : 0) | (walk ? SCAN_WALK : 0);
+}
+
+static int
 look_for(const struct wish *wish, struct look *look)
 {
 	char *error;
 
 	if (from == NULL) {
 		look_take(look,
-			!quick && (wish->view & (MEMBERS | CGROUPS)) == 0);
+			how_to_look(!quick &&
+				    (wish->view & (MEMBERS | CGROUPS)) == 0));
 		return 0;
 	}
 	if (look_from(look, from, &error) == 0)
@@ -359,7 +371,7 @@ find_space(const struct wish *wish, struct look *look)
 	/* Perhaps there is no process in it. */
 	if (space == SCAN_NONE && look->live && !look->holders && !quick) {
 		look_free(look);
-		look_take(look, true);
+		look_take(look, how_to_look(true));
 		space = scan_find_space(&look->scan, wish->ino);
 	}
 	if (space == SCAN_NONE) {
@@ -629,7 +641,7 @@ watch(struct wish *wish, struct look *look)
 			return DIE_FAILED;
 		wanted.space = look->scan.spaces[space].id;
 	}
-	wanted.holders = look->holders;
+	wanted.how = how_to_look(look->holders);
 	tell_way(look);
 	monitor_run(&wanted);
 	return 0;

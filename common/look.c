@@ -11,10 +11,11 @@
 #include "snapshot.h"
 
 void
-look_take(struct look *look, bool holders)
+look_take(struct look *look, int how)
 {
-	*look = (struct look){.live = true, .holders = holders};
-	if (scan_take(&look->scan, holders) == -1) {
+	*look = (struct look){
+		.live = true, .holders = (how & SCAN_HOLDERS) != 0};
+	if (scan_take(&look->scan, how) == -1) {
 		int error = errno;
 
 		if (error == ENOENT)

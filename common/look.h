@@ -27,9 +27,9 @@ struct look {
 	struct look_user users[LOOK_USERS];
 };
 
-/* Look at this machine; holders as in scan_take. Ends by die. look_free gives
- * back what the look holds. */
-void look_take(struct look *look, bool holders);
+/* Look at this machine; how as in scan_take. Ends by die. look_free gives back
+ * what the look holds. */
+void look_take(struct look *look, int how);
 
 /*
  * Look at the snapshot in a file.

@@ -42,7 +42,7 @@ take(const struct monitor *monitor, struct sight *sight)
 	int space;
 
 	*sight = (struct sight){.list = {.row = NULL}};
-	look_take(&sight->look, monitor->holders);
+	look_take(&sight->look, monitor->how);
 	if (!monitor->members) {
 		rows_add_spaces(&sight->list, &sight->look);
 		return true;

@@ -12,7 +12,7 @@
 struct monitor {
 	struct columns *columns;
 	bool heading;
-	bool holders;	    /* as in scan_take */
+	int how;	    /* as in scan_take */
 	bool members;	    /* the processes of one namespace, else all */
 	struct ns_id space; /* namespaces; this one */
 };

@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tasks.h"
+
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
 #endif
@@ -306,6 +308,26 @@ read_link(int dir, const char *path, char text[64])
 	return length != -1;
 }
 
+static bool
+must_learn(const struct walk *walk, int index)
+{
+	return index != SCAN_NONE && walk->holders && !walk->work[index].asked;
+}
+
+/* The process may have moved meanwhile: is it still this namespace? */
+static void
+learn_by_link(struct walk *walk, int index, int dir, const char *link)
+{
+	int fd = open_at(walk, dir, link, O_RDONLY);
+	struct stat st;
+
+	if (fd == -1)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_ino == walk->scan.spaces[index].id.ino)
+		learn(walk, index, fd);
+	close(fd);
+}
+
 /* The namespace that a link of /proc/PID/ns names, or SCAN_NONE with errno. To
  * read the link is cheaper than stat(2), which goes to the namespace. */
 static int
@@ -321,16 +343,8 @@ follow(struct walk *walk, int dir, const char *link)
 	if (!parse_link(text, &type, &ino))
 		return SCAN_NONE;
 	index = space_at(walk, ino, type);
-	if (index == SCAN_NONE || !walk->holders || walk->work[index].asked)
-		return index;
-	int fd = open_at(walk, dir, link, O_RDONLY);
-	if (fd == -1)
-		return index;
-	/* The process may have moved meanwhile. */
-	struct stat st;
-	if (fstat(fd, &st) == 0 && st.st_ino == ino)
-		learn(walk, index, fd);
-	close(fd);
+	if (must_learn(walk, index))
+		learn_by_link(walk, index, dir, link);
 	return index;
 }
 
@@ -695,13 +709,10 @@ read_process(struct visit *visit)
 	return links > 0 || denied || process->state == 'Z';
 }
 
-/*
- * The descriptor of the folder stands for the process, not for its PID: when
- * the process has ended, all that is read through it fails, and never tells of
- * another process that has the PID now.
- */
-static void
-visit_process(struct walk *walk, int proc, const char *name)
+/* Room for one process more, which counts only when it is read. NULL without
+ * memory. */
+static struct scan_process *
+next_process(struct walk *walk, pid_t pid)
 {
 	struct scan *scan = &walk->scan;
 
@@ -712,26 +723,37 @@ visit_process(struct walk *walk, int proc, const char *name)
 
 		if (more == NULL) {
 			walk->error = ENOMEM;
-			return;
+			return NULL;
 		}
 		scan->processes = more;
 		walk->process_room = room;
 	}
-	struct visit visit = {.walk = walk,
-		.process = &scan->processes[scan->process_count],
-		.dir = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC)};
-	if (visit.dir == -1) {
-		if (errno != ENOENT && errno != ESRCH)
-			walk->error = errno;
-		return;
-	}
-	*visit.process =
-		(struct scan_process){.pid = (pid_t)strtol(name, NULL, 10)};
+	struct scan_process *process = &scan->processes[scan->process_count];
+	*process = (struct scan_process){.pid = pid};
 	for (int i = 0; i < NS_TYPES; i++)
-		visit.process->future[i] = SCAN_NONE;
-	if (read_process(&visit))
-		scan->process_count++;
-	else
+		process->future[i] = SCAN_NONE;
+	return process;
+}
+
+/*
+ * The descriptor of the folder stands for the process, not for its PID: when
+ * the process has ended, all that is read through it fails, and never tells of
+ * another process that has the PID now.
+ */
+static void
+visit_process(struct walk *walk, int proc, const char *name)
+{
+	struct visit visit = {.walk = walk,
+		.process = next_process(walk, (pid_t)strtol(name, NULL, 10)),
+		.dir = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+
+	if (visit.dir == -1 && errno != ENOENT && errno != ESRCH)
+		walk->error = errno;
+	if (visit.dir == -1)
+		return;
+	if (walk->error == 0 && read_process(&visit))
+		walk->scan.process_count++;
+	else if (visit.process != NULL)
 		free(visit.process->name);
 	close(visit.dir);
 }
@@ -752,6 +774,199 @@ walk_proc(struct walk *walk)
 	if (walk->error == 0 && errno != 0)
 		walk->error = errno;
 	closedir(proc);
+}
+
+static int
+compare_processes(const void *a, const void *b)
+{
+	pid_t left = ((const struct scan_process *)a)->pid;
+	pid_t right = ((const struct scan_process *)b)->pid;
+
+	return (left > right) - (left < right);
+}
+
+static void
+sort_processes(struct scan *scan)
+{
+	if (scan->process_count > 0)
+		qsort(scan->processes, scan->process_count,
+			sizeof(*scan->processes), compare_processes);
+}
+
+/* --- what the kernel tells of its tasks ------------------------------------- */
+
+static int
+open_process(struct walk *walk, pid_t pid, pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, tid);
+	if (pid == tid)
+		snprintf(path, sizeof(path), "/proc/%d", pid);
+	return open_at(walk, AT_FDCWD, path, O_PATH | O_DIRECTORY);
+}
+
+/* What a task does not tell, its folder in /proc does. For most, all of it is
+ * known from the process before. */
+static void
+complete_process(struct visit *visit)
+{
+	const struct scan_process *process = visit->process;
+	const int mnt = process->space[ns_type_of(CLONE_NEWNS)];
+	struct walk *walk = visit->walk;
+	bool complete = mnt == SCAN_NONE || walk->work[mnt].mounts_read;
+	char link[32];
+
+	for (int i = 0; i < NS_TYPES; i++)
+		complete = complete && !must_learn(walk, process->space[i]) &&
+			   process->future[i] == SCAN_NONE;
+	if (complete)
+		return;
+	visit->dir = open_process(walk, process->pid, process->pid);
+	if (visit->dir == -1)
+		return;
+	for (int i = 0; i < NS_TYPES; i++) {
+		snprintf(link, sizeof(link), "ns/%s", ns_types[i].name);
+		if (must_learn(walk, process->space[i]))
+			learn_by_link(
+				walk, process->space[i], visit->dir, link);
+	}
+	int dir = open_at(walk, visit->dir, "ns", O_PATH | O_DIRECTORY);
+	if (dir != -1) {
+		read_futures(visit, dir);
+		close(dir);
+	}
+	read_mounts(visit, mnt);
+	close(visit->dir);
+}
+
+static int
+space_of_inode(struct walk *walk, ino_t ino, int type)
+{
+	return ino == 0 ? SCAN_NONE : space_at(walk, ino, type);
+}
+
+static void
+add_task(struct walk *walk, const struct task *task)
+{
+	const struct {
+		int flag;
+		ino_t ino;
+	} futures[] = {{CLONE_NEWPID, task->pid_for_children},
+		{CLONE_NEWTIME, task->time_for_children}};
+	const long ticks = sysconf(_SC_CLK_TCK);
+	struct scan_process *process = next_process(walk, (pid_t)task->pid);
+
+	if (process == NULL)
+		return;
+	process->ppid = (pid_t)task->ppid;
+	process->uid = task->uid;
+	process->start = task->start / (1000000000 / (uint64_t)ticks);
+	process->state = tasks_state(task);
+	process->threads = (int)task->threads;
+	process->name = tasks_is_kernel(task) ? proc_name(process->pid) : NULL;
+	if (process->name == NULL)
+		process->name = strndup(task->name, sizeof(task->name));
+	if (process->name == NULL)
+		walk->error = ENOMEM;
+	for (int i = 0; i < NS_TYPES; i++)
+		process->space[i] = space_of_inode(walk, task->space[i], i);
+	for (int i = 0; walk->holders && i < 2; i++) {
+		int type = ns_type_of(futures[i].flag);
+		int found = space_of_inode(walk, futures[i].ino, type);
+
+		if (found != process->space[type])
+			process->future[type] = found;
+	}
+	walk->scan.process_count++;
+	if (walk->holders)
+		complete_process(&(struct visit){
+			.walk = walk, .process = process, .dir = -1});
+}
+
+/* A thread that is elsewhere than its process. */
+static void
+add_thread(struct walk *walk, const struct task *task)
+{
+	struct visit visit = {.walk = walk};
+	int index = scan_find_process(&walk->scan, (pid_t)task->pid);
+	bool elsewhere = false;
+	char tid[16];
+
+	if (index == SCAN_NONE)
+		return;
+	visit.process = &walk->scan.processes[index];
+	for (int i = 0; i < NS_TYPES; i++)
+		elsewhere = elsewhere || space_of_inode(walk, task->space[i],
+						 i) != visit.process->space[i];
+	visit.dir = elsewhere ? open_process(walk, (pid_t)task->pid,
+					(pid_t)task->pid)
+			      : -1;
+	if (visit.dir == -1)
+		return;
+	snprintf(tid, sizeof(tid), "%u", task->tid);
+	read_thread(&visit, tid);
+	close(visit.dir);
+}
+
+static void
+add_file(struct walk *walk, const struct task_file *file)
+{
+	struct visit visit = {.walk = walk};
+	int index = scan_find_process(&walk->scan, (pid_t)file->pid);
+
+	if (index == SCAN_NONE)
+		return;
+	visit.process = &walk->scan.processes[index];
+	visit.dir = open_process(walk, (pid_t)file->pid, (pid_t)file->tid);
+	if (visit.dir == -1)
+		return;
+	look_at_fd(&visit, file->fd);
+	close(visit.dir);
+}
+
+/* Parents that the kernel has left out of its list, but not out of /proc: a
+ * security module may do that. */
+static void
+add_parents(struct walk *walk)
+{
+	int proc = open_at(walk, AT_FDCWD, "/proc", O_PATH | O_DIRECTORY);
+	char name[16];
+
+	for (int i = 0; proc != -1 && i < walk->scan.process_count; i++) {
+		pid_t ppid = walk->scan.processes[i].ppid;
+
+		if (ppid == 0 ||
+			scan_find_process(&walk->scan, ppid) != SCAN_NONE)
+			continue;
+		snprintf(name, sizeof(name), "%d", ppid);
+		visit_process(walk, proc, name);
+		sort_processes(&walk->scan);
+	}
+	if (proc != -1)
+		close(proc);
+}
+
+/* Returns whether the kernel told us. */
+static bool
+ask_for_tasks(struct walk *walk)
+{
+	struct tasks tasks;
+
+	if (tasks_take(&tasks, walk->holders) == -1)
+		return false;
+	for (size_t i = 0; walk->error == 0 && i < tasks.count; i++)
+		if (tasks.task[i].tid == tasks.task[i].pid)
+			add_task(walk, &tasks.task[i]);
+	sort_processes(&walk->scan);
+	add_parents(walk);
+	for (size_t i = 0; walk->holders && i < tasks.count; i++)
+		if (tasks.task[i].tid != tasks.task[i].pid)
+			add_thread(walk, &tasks.task[i]);
+	for (size_t i = 0; i < tasks.file_count; i++)
+		add_file(walk, &tasks.file[i]);
+	tasks_free(&tasks);
+	return true;
 }
 
 /*
@@ -896,23 +1111,6 @@ sort_spaces(struct scan *scan)
 	return 0;
 }
 
-static int
-compare_processes(const void *a, const void *b)
-{
-	pid_t left = ((const struct scan_process *)a)->pid;
-	pid_t right = ((const struct scan_process *)b)->pid;
-
-	return (left > right) - (left < right);
-}
-
-static void
-sort_processes(struct scan *scan)
-{
-	if (scan->process_count > 0)
-		qsort(scan->processes, scan->process_count,
-			sizeof(*scan->processes), compare_processes);
-}
-
 /* --- for all --------------------------------------------------------------- */
 
 /* What we are is what we compare with; and it tells which types there are. */
@@ -937,17 +1135,22 @@ look_at_ourselves(struct walk *walk)
 }
 
 int
-scan_take(struct scan *scan, bool holders)
+scan_take(struct scan *scan, int how)
 {
-	struct walk walk = {.holders = holders};
+	static const char *const ways[2][2] = {
+		{"walk of /proc", "eBPF and /proc"},
+		{"listns(2) and /proc", "listns(2), eBPF and /proc"}};
+	struct walk walk = {.holders = (how & SCAN_HOLDERS) != 0};
 
-	walk.scan.way = "walk of /proc";
 	if (look_at_ourselves(&walk) == -1 || grow_spaces(&walk) == -1) {
 		walk.error = errno;
 	} else {
-		if (list_all(&walk))
-			walk.scan.way = "listns(2) and /proc";
-		walk_proc(&walk);
+		bool listed = list_all(&walk);
+		bool told = (how & SCAN_WALK) == 0 && ask_for_tasks(&walk);
+
+		if (!told)
+			walk_proc(&walk);
+		walk.scan.way = ways[listed][told];
 	}
 	if (walk.error == 0) {
 		sort_processes(&walk.scan);

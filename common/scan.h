@@ -1,7 +1,8 @@
 /*
- * scan: all processes and all their namespaces, in one walk of /proc. The
- * kernel has no call that lists the members of a namespace; listns(2), Linux
- * 6.19, lists the namespaces alone.
+ * scan: all processes and all their namespaces, in one walk of /proc, or, for
+ * who may, from the kernel's own list of tasks (tasks.h). The kernel has no call
+ * that lists the members of a namespace; listns(2), Linux 6.19, lists the
+ * namespaces alone.
  *
  * The machine goes on meanwhile: a process that ends during the walk is left
  * out, or what was read of it stays. A process is named by its PID and its
@@ -77,18 +78,26 @@ struct scan {
 	bool hidden;	/* /proc does not even show other users' processes: its
 			option hidepid=2 */
 	struct ns_id host[NS_TYPES]; /* those of the process that looked */
-	const char *way; /* how: "walk of /proc" or "listns(2) and /proc" */
+	const char *way; /* how: "walk of /proc", or with "eBPF" (tasks.h) or
+			    "listns(2)" in it */
+};
+
+enum scan_how {
+	/* Also ask each namespace for its parent and its owner, and look for
+	 * what else keeps namespaces alive: threads, descriptors, bind mounts
+	 * and links for children. It takes twice as long. Without it, the
+	 * namespaces that only these lead to are missing, and parent, owner and
+	 * future are SCAN_NONE. */
+	SCAN_HOLDERS = 1,
+	/* Walk, even where the kernel would tell us of its tasks (tasks.h). */
+	SCAN_WALK = 2,
 };
 
 /*
- * Look. holders: also ask each namespace for its parent and its owner, and
- * look for what else keeps namespaces alive: threads, descriptors, bind mounts
- * and links for children. It takes twice as long. Without it, the namespaces
- * that only these lead to are missing, and parent, owner and future are
- * SCAN_NONE.
+ * Look. how: bits of enum scan_how.
  * Returns 0; scan_free gives back what the scan holds. Or -1 with errno.
  */
-int scan_take(struct scan *scan, bool holders);
+int scan_take(struct scan *scan, int how);
 
 /*
  * Read the details of one process; twice does no harm.

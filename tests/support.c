@@ -114,6 +114,8 @@ support_have(const char *need, const char *test)
 		have = root || can_make_user_namespace();
 	else if (strcmp(need, "cgroup") == 0)
 		have = can_make_cgroup();
+	else if (strcmp(need, "btf") == 0)
+		have = root && access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 	else if (strcmp(need, "schema") == 0)
 		have = access(SUPPORT_SCHEMA "/state-schema.json", R_OK) == 0;
 	else if (strcmp(need, "jsonschema") == 0)

@@ -28,6 +28,21 @@
 #include "scan.h"
 #include "support.h"
 
+/* All is tried in both ways: as it comes, and by the walk. */
+static int way;
+
+static void
+as_it_comes(void)
+{
+	way = 0;
+}
+
+static void
+by_the_walk(void)
+{
+	way = SCAN_WALK;
+}
+
 enum { CGROUP, IPC, MNT, NET, PID, TIME, USER, UTS };
 
 /* Where children of children say that they are ready. */
@@ -93,7 +108,7 @@ born(struct crowd *crowd, int flags, void (*life)(struct crowd *))
 static void
 take(struct scan *scan)
 {
-	ck_assert_int_eq(scan_take(scan, true), 0);
+	ck_assert_int_eq(scan_take(scan, way | SCAN_HOLDERS), 0);
 }
 
 static struct scan_process *
@@ -256,7 +271,7 @@ START_TEST(scan_knows_parents_and_owners)
 			self->space[USER]);
 	/* Not asked for: not there. */
 	scan_free(&scan);
-	ck_assert_int_eq(scan_take(&scan, false), 0);
+	ck_assert_int_eq(scan_take(&scan, way), 0);
 	first = process_of(&scan, family);
 	ck_assert_int_eq(scan.spaces[first->space[PID]].parent, SCAN_NONE);
 	ck_assert_int_eq(scan.spaces[first->space[PID]].processes, 3);
@@ -287,8 +302,12 @@ START_TEST(scan_is_in_order)
 	ck_assert_int_eq(scan_find_space(&scan, 1), SCAN_NONE);
 	/* listns(2): where the kernel does not have it, we do without. */
 	bool has = syscall(470, NULL, NULL, 0, 0) == 0 || errno != ENOSYS;
-	ck_assert_str_eq(
-		scan.way, has ? "listns(2) and /proc" : "walk of /proc");
+	ck_assert_int_eq(strstr(scan.way, "listns(2)") != NULL, has);
+	/* Where it may be had, the kernel's own list of tasks is taken. */
+	if (way == SCAN_WALK)
+		ck_assert_ptr_null(strstr(scan.way, "eBPF"));
+	else if (support_have("btf", "the kernel's own list of tasks"))
+		ck_assert_ptr_nonnull(strstr(scan.way, "eBPF"));
 	scan_free(&scan);
 }
 END_TEST
@@ -364,7 +383,7 @@ START_TEST(scan_finds_what_an_fd_keeps)
 		free(above);
 	}
 	/* Only who looks for holders finds it. */
-	ck_assert_int_eq(scan_take(&scan, false), 0);
+	ck_assert_int_eq(scan_take(&scan, way), 0);
 	ck_assert_int_eq(scan_find_space(&scan, id.ino), SCAN_NONE);
 	scan_free(&scan);
 	close(700);
@@ -863,7 +882,7 @@ START_TEST(scan_survives_a_storm)
 		struct scan scan;
 		int status;
 
-		ck_assert_int_eq(scan_take(&scan, walks % 2 == 0), 0);
+		ck_assert_int_eq(scan_take(&scan, way | walks % 2), 0);
 		for (int i = 0; i < scan.process_count; i++) {
 			ck_assert_ptr_nonnull(scan.processes[i].name);
 			for (int type = 0; type < NS_TYPES; type++)
@@ -895,7 +914,7 @@ START_TEST(scan_counts_what_it_may_not_read)
 		struct scan scan;
 
 		if (setgid(12345) == -1 || setuid(12345) == -1 ||
-			scan_take(&scan, true) == -1)
+			scan_take(&scan, way | SCAN_HOLDERS) == -1)
 			_exit(3);
 		int index = scan_find_process(&scan, pid);
 		/* Itself it may read, unless it is not dumpable after setuid. */
@@ -915,13 +934,64 @@ START_TEST(scan_counts_what_it_may_not_read)
 }
 END_TEST
 
-Suite *
-suite_scan(void)
+/* What both ways tell of a process that is at rest, each from other sources. */
+static void
+ck_same_process(const struct scan *a, const struct scan_process *one,
+	const struct scan *b, const struct scan_process *other)
 {
-	Suite *suite = suite_create("scan");
-	TCase *tcase = tcase_create("scan");
+	ck_assert_str_eq(one->name, other->name);
+	ck_assert_int_eq(one->ppid, other->ppid);
+	ck_assert_int_eq(one->threads, other->threads);
+	/* The walk has no more than the owner of a folder. */
+	if (one->uid == geteuid())
+		ck_assert_uint_eq(one->uid, other->uid);
+	for (int i = 0; i < NS_TYPES; i++) {
+		ck_assert_int_eq(one->space[i] == SCAN_NONE,
+			other->space[i] == SCAN_NONE);
+		if (one->space[i] != SCAN_NONE)
+			ck_assert(ns_same(a->spaces[one->space[i]].id,
+				b->spaces[other->space[i]].id));
+	}
+}
+
+/* Threads of the kernel, too: each process that sleeps all the time. */
+START_TEST(both_ways_see_the_same)
+{
+	struct crowd crowd;
+	pid_t family = make_family(&crowd);
+	struct scan asked, walked;
+	int same = 0;
+
+	way = 0;
+	take_at_rest(&asked);
+	way = SCAN_WALK;
+	take(&walked);
+	for (int i = 0; i < asked.process_count; i++) {
+		struct scan_process *one = &asked.processes[i];
+		int k = scan_find_process(&walked, one->pid);
+
+		if (k == SCAN_NONE || walked.processes[k].start != one->start ||
+			one->state != walked.processes[k].state ||
+			(!descends(&asked, one) && one->ppid != 2))
+			continue;
+		ck_same_process(&asked, one, &walked, &walked.processes[k]);
+		same++;
+	}
+	ck_assert_int_ge(same, FAMILY);
+	scan_free(&asked);
+	scan_free(&walked);
+	child_end(family);
+}
+END_TEST
+
+/* All in one way. */
+static TCase *
+tests_of(const char *name, void (*choose)(void))
+{
+	TCase *tcase = tcase_create(name);
 
 	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, choose, NULL);
 	tcase_add_test(tcase, scan_is_in_order);
 	tcase_add_loop_test(tcase, scan_takes_any_name, 0,
 		sizeof(names) / sizeof(names[0]));
@@ -949,6 +1019,18 @@ suite_scan(void)
 		if (support_have("ps", "scan and ps"))
 			tcase_add_test(tcase, scan_agrees_with_ps);
 	}
+	return tcase;
+}
+
+Suite *
+suite_scan(void)
+{
+	Suite *suite = suite_create("scan");
+	TCase *tcase = tests_of("scan", as_it_comes);
+
+	if (support_have("namespaces", "scan in both ways"))
+		tcase_add_test(tcase, both_ways_see_the_same);
 	suite_add_tcase(suite, tcase);
+	suite_add_tcase(suite, tests_of("walk", by_the_walk));
 	return suite;
 }
