@@ -123,7 +123,7 @@ read_types(struct types *types)
 	/* Each takes so much at least. */
 	types->mark =
 		calloc(header->type_len / sizeof(struct btf_type) / MARKED + 1,
-			sizeof(types->mark[0]));
+			sizeof(void *));
 	if (types->mark == NULL)
 		return -1;
 	const struct btf_type *type = (const struct btf_type *)first;
