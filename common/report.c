@@ -314,6 +314,23 @@ report_equal(long long expected, long long found, const char *claim, ...)
 	return ok;
 }
 
+bool
+report_text(const char *expected, const char *found, const char *claim, ...)
+{
+	char *clean = display_clean(found);
+	bool equal = strcmp(expected, found) == 0;
+	va_list arguments;
+
+	va_start(arguments, claim);
+	bool ok = add_check(equal,
+		json_pack("{s:s, s:s, s:s}", "relation", equal ? "==" : "!=",
+			"expected", expected, "found", clean),
+		claim, arguments);
+	va_end(arguments);
+	free(clean);
+	return ok;
+}
+
 static json_t *
 pack_namespaces(struct ns_id expected, struct ns_id found)
 {

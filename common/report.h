@@ -45,11 +45,13 @@ report_explain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Checks. The claim comes last and is a format. Each returns whether it held.
- * equal: two numbers are equal. same: two namespaces are one. other: they are
- * two. error: a call that had to fail has failed so; 0 means that it did not.
+ * equal: two numbers are equal; text: two words are. same: two namespaces are
+ * one. other: they are two. error: a call that had to fail has failed so; 0 means that it did not.
  */
 bool report_equal(long long expected, long long found, const char *claim, ...)
 	__attribute__((format(printf, 3, 4)));
+bool report_text(const char *expected, const char *found, const char *claim,
+	...) __attribute__((format(printf, 3, 4)));
 bool report_same(struct ns_id expected, struct ns_id found, const char *claim,
 	...) __attribute__((format(printf, 3, 4)));
 bool report_other(struct ns_id not_this, struct ns_id found, const char *claim,
