@@ -315,7 +315,8 @@ joined(const struct walk *walk)
 {
 	report_step(
 		"A23 A12", "A container that joins another's PID namespace.");
-	report_ask("open(path); setns(fd, CLONE_NEWPID); clone3(the others)");
+	report_ask("open(path); setns(fd, CLONE_NEWPID): for our next child;"
+		   " clone3(the others)");
 	report_host("config.json of the second, linux.namespaces:");
 	report_host("    {\"type\": \"pid\", \"path\": \"/proc/%d/ns/pid\"}",
 		walk->first.pid);
@@ -470,8 +471,9 @@ signal_each_other(struct walk *walk)
 		"dropped: the first's sh is there, echo $$");
 }
 
-/* The kernel ends a PID namespace when its PID 1 ends, and PID 1 has ended
- * when all others have been waited for: so the second comes first. */
+/* With PID 1, the kernel kills all others in the PID namespace. PID 1 itself
+ * can be waited for when each of them has been: so we wait for the second's sh
+ * first. */
 static void
 end_together(struct walk *walk)
 {
@@ -483,7 +485,7 @@ end_together(struct walk *walk)
 		-1)
 		die("waitid %d", walk->second.pid);
 	report_equal(SIGKILL, end.si_code == CLD_KILLED ? end.si_status : 0,
-		"kill -9 of PID 1: the second's sh ended by");
+		"PID 1 killed: second's sh ended by signal");
 	/* This waits for the second, too: it is our child. */
 	box_stop(&walk->first);
 	close(walk->second.pidfd);
@@ -496,15 +498,16 @@ signals_and_ends(struct walk *walk)
 	report_step("A23", "Who can signal, and end, whom?");
 	report_host("first#  kill -0 %d", inner_pid(walk->second.pid));
 	report_host("second# kill -0 1; kill -9 1");
-	report_host("host#   kill -9 %d    the second's sh; another is started",
+	report_host("second# sh -c 'sleep 1000 &'");
+	report_host("host#   kill -9 %-7d # the second's sh; we start another",
 		walk->second.pid);
-	report_host("host#   kill -9 %d    the first's sh, which is PID 1",
+	report_host("host#   kill -9 %-7d # the first's sh, which is PID 1",
 		walk->first.pid);
 	signal_each_other(walk);
 	pid_t orphan = make_orphan(walk);
 	box_stop(&walk->second);
 	report_equal(walk->first.pid, parent_of(orphan),
-		"the second's sh is killed; its sleep lives");
+		"the second's sh killed: its sleep's parent");
 	share_with(&walk->first, CLONE_NEWPID, &walk->second, walk->bundle,
 		"second");
 	end_together(walk);
