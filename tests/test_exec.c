@@ -439,10 +439,13 @@ START_TEST(a_pid_used_again_is_not_entered)
 
 	json_object_set_new(state, "start", json_integer(start - 1));
 	ck_assert_int_eq(json_dump_file(state, file, 0), 0);
-	prints(LESSON("exec", "box", "true"), 1, "", "box is stopped\n");
-	prints(LESSON("kill", "box", "KILL"), 1, "", "box is stopped\n");
-	prints(LESSON("ps", "box"), 1, "", "box is stopped\n");
+	char *why =
+		support_text("box is stopped: PID %d is another one\n", init);
+	prints(LESSON("exec", "box", "true"), 1, "", why);
+	prints(LESSON("kill", "box", "KILL"), 1, "", why);
+	prints(LESSON("ps", "box"), 1, "", why);
 	ck_assert_int_eq(kill(init, 0), 0);
+	free(why);
 	json_decref(state);
 	free(file);
 	free(folder);
