@@ -152,8 +152,8 @@ one_member(const struct box *box)
 	report_equal(1, count, "members of its PID namespace");
 	report_equal(box->pid, found[0], "it is the init: the PID from clone");
 	report_equal(1, pids[levels - 1], "its PID inside");
-	report_explain("namespaces(7), proc(5): /proc/PID/ns. listns(2), Linux"
-		       " 6.19, lists namespaces, not members.");
+	report_explain("namespaces(7), proc(5): /proc/PID/ns");
+	report_explain("listns(2), Linux 6.19, lists namespaces, not members");
 }
 
 /* As in lesson03, but into the PID namespace alone. The child's end of the

@@ -116,6 +116,13 @@ START_TEST(json_is_one_document)
 END_TEST
 
 /* A projector shows 80 columns and 24 lines. */
+static void
+ck_line_fits(const char *line)
+{
+	ck_assert_msg(display_width(line) < 80, "too wide: %s", line);
+	ck_assert_msg(strchr(line, '~') == NULL, "cut off: %s", line);
+}
+
 START_TEST(steps_fit_a_projector)
 {
 	struct run run = RUN(lessons[_i], "--color=never");
@@ -126,8 +133,7 @@ START_TEST(steps_fit_a_projector)
 	ck_assert_ptr_nonnull(strstr(run.out, "\nhost unchanged\n"));
 	/* strsep, because strtok would drop the empty lines. */
 	for (rest = run.out; (line = strsep(&rest, "\n")) != NULL; lines++) {
-		ck_assert_msg(display_width(line) < 80, "too wide: %s", line);
-		ck_assert_msg(strchr(line, '~') == NULL, "cut off: %s", line);
+		ck_line_fits(line);
 		if (strstr(line, "step ") == line + strlen(line) - 8) {
 			ck_assert_int_le(lines, steps == 0 ? 0 : 21);
 			lines = 0;
@@ -160,10 +166,13 @@ START_TEST(explain_adds_lines)
 {
 	struct run plain = RUN(lessons[_i]);
 	struct run more = RUN(lessons[_i], "--explain");
+	char *rest, *line;
 
 	ck_run(plain, 0);
 	ck_run(more, 0);
 	ck_assert_uint_gt(strlen(more.out), strlen(plain.out));
+	for (rest = more.out; (line = strsep(&rest, "\n")) != NULL;)
+		ck_line_fits(line);
 	support_run_free(&plain);
 	support_run_free(&more);
 }
