@@ -1,7 +1,7 @@
 /*
  * identity: who a process of the container is: user, groups, capabilities,
- * limits. The order is the lesson: what is given up first cannot be asked for
- * later. See credentials(7) and capabilities(7).
+ * limits. The order is the lesson: who has given up a right cannot take it
+ * back. See credentials(7) and capabilities(7).
  */
 #ifndef COMMON_IDENTITY_H
 #define COMMON_IDENTITY_H

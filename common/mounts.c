@@ -92,7 +92,8 @@ mounts_readonly(int mount_fd, const char *name)
 	mounts_set(mount_fd, false, ATTR_RDONLY, 0, name);
 }
 
-/* Where nothing is mounted yet, the mount's own root is what lies there now. */
+/* A path through /proc/self/fd names what the descriptor names, and nothing
+ * else: mount(2) takes no descriptor. */
 int
 mounts_new(int on, const char *type, const char *source, unsigned long flags,
 	const char *data)

@@ -47,7 +47,8 @@ mount_rootfs(const char *rootfs)
 	return tree;
 }
 
-/* What a later mount has put on a path. */
+/* Options like "rslave": each is a mount(2) of its own. The path is looked up
+ * once more, because what is mounted there now lies on top. */
 static void
 change_propagation(
 	int root, const struct bundle_mount *m, const struct mountopts *opts)
@@ -81,8 +82,9 @@ bind(int root, const struct bundle_mount *m, const struct mountopts *opts)
 	close(source);
 }
 
-/* One file system for /proc and /sys each, and in its place: a link there
- * could put it where somebody trusts it, or something else where it should be
+/* A proc or a sysfs. No part of its path may be a symbolic link: one in the
+ * rootfs could send the mount to another place, and what is then written to
+ * /proc, such as the LSM label, would go to a file of the rootfs
  * (CVE-2019-19921). */
 static void
 mount_kernel(

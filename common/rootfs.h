@@ -3,8 +3,8 @@
  * container, in a mount namespace of our own. See mount_namespaces(7) and
  * pivot_root(2).
  *
- * A path of the container is looked up inside its root (openat2(2),
- * RESOLVE_IN_ROOT, Linux 5.6), once, and what follows goes through the
+ * A path of the container is looked up with its root as the root (openat2(2),
+ * RESOLVE_IN_ROOT, Linux 5.6), each time, and what is done goes through the
  * descriptor. So no symbolic link leads a mount, a mask or a device outside,
  * not even one that is put there meanwhile (CVE-2021-30465).
  */
