@@ -331,8 +331,8 @@ go_between(struct container *c, int sync, int parent)
 	}
 	if ((flags & CLONE_NEWTIME) != 0)
 		new_time(bundle);
-	/* In a PID namespace that we join, others see the container's process at
-	 * once, and through /proc/PID/root all that it sees itself. */
+	/* In a PID namespace that we join, others see the container's process
+	 * at once, and through /proc/PID/root all that it sees itself. */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1)
 		die("prctl PR_SET_DUMPABLE");
 	flags &= ~(CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWCGROUP);
