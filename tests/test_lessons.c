@@ -977,6 +977,19 @@ START_TEST(lesson04_shows_who_is_with_whom)
 }
 END_TEST
 
+/* In a user namespace it is the same config.json, and what is left out of it
+ * is said. */
+START_TEST(lesson08_shows_its_bundle_to_all)
+{
+	struct run run = RUN("unshare", "-r", "./lesson08", "--check");
+
+	ck_run(run, 0);
+	ck_assert_ptr_nonnull(strstr(run.out, "net: asked for, and new"));
+	ck_assert_ptr_nonnull(strstr(run.err, "not done: the option gid="));
+	support_run_free(&run);
+}
+END_TEST
+
 /* A16: the shell is the only process in its PID namespace. */
 START_TEST(lesson05_shows_its_own_processes)
 {
@@ -1119,6 +1132,9 @@ add_tools(Suite *suite)
 	tcase_add_test(tools, a_pid_that_dies_meanwhile_is_no_crash);
 	tcase_add_test(tools, lesson04_shows_who_is_with_whom);
 	tcase_add_test(tools, lesson05_shows_its_own_processes);
+	if (SUPPORT_HAVE(
+		    "lesson08_shows_its_bundle_to_all", "userns", "unshare"))
+		tcase_add_test(tools, lesson08_shows_its_bundle_to_all);
 	if (SUPPORT_HAVE("lesson03_enters_a_container_of_runc", "root", "runc"))
 		tcase_add_test(tools, lesson03_enters_a_container_of_runc);
 	if (access("/proc/2/ns", F_OK) == 0)
