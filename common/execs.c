@@ -24,6 +24,8 @@ enum {
 	LONG_PATIENCE = 10000000,
 	/* So many events at once are read in larger portions. */
 	MANY = 8,
+	/* How often rings are looked at without news, in milliseconds. */
+	TURN = 20,
 };
 
 /* gcc 12 loses sight of the array `waiting`, which holds the commands. */
@@ -416,7 +418,8 @@ read_sources(struct execs *execs)
 /*
  * Events that wait for their turn do not wait for other events; nor does a
  * command that can be read in a moment. When much happens, each look for news
- * costs more than the news: then we look every two milliseconds.
+ * costs more than the news: then we look every two milliseconds. Beside the
+ * connector, a ring tells only when much is in it, and is looked at in turn.
  */
 static int
 poll_all(const struct execs *execs, struct pollfd *all, int more, int timeout)
@@ -424,8 +427,12 @@ poll_all(const struct execs *execs, struct pollfd *all, int more, int timeout)
 	struct timespec moment = {.tv_nsec = PATIENCE};
 	int waiting = execs->count - execs->first;
 
-	if (waiting == 0)
+	if (waiting == 0) {
+		if (execs->ring_count > 0 && execs->connector != -1 &&
+			(timeout == -1 || timeout > TURN))
+			timeout = TURN;
 		return poll(all, more + 1 + execs->ring_count, timeout);
+	}
 	if (waiting > MANY) {
 		moment.tv_nsec = 2L * PATIENCE;
 		return ppoll(all, more, &moment, NULL);

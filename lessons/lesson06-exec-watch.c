@@ -175,10 +175,11 @@ connector_works(int fd)
 /*
  * An event that counts nothing, on one processor, of all processes or, with
  * `self`, of us and those that we will make. Its records are what we want.
- * For others' processes, and for namespaces, it takes CAP_PERFMON.
+ * For others' processes, and for namespaces, it takes CAP_PERFMON. poll(2)
+ * returns when so many bytes of them are there.
  */
 static int
-open_perf(int processor, bool self)
+open_perf(int processor, bool self, uint32_t bytes)
 {
 	enum { FORMAT_LOST = 16 }; /* PERF_FORMAT_LOST, Linux 6.0 */
 	struct perf_event_attr attr = {
@@ -196,7 +197,7 @@ open_perf(int processor, bool self)
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC, /* as the connector has it */
 		.watermark = 1,
-		.wakeup_watermark = 1, /* poll(2) tells each record */
+		.wakeup_watermark = bytes,
 		.read_format = FORMAT_LOST,
 	};
 
@@ -216,13 +217,16 @@ static bool
 add_perf(struct execs *execs, bool self, size_t size)
 {
 	int processors = (int)sysconf(_SC_NPROCESSORS_CONF);
+	/* For each time that we are woken, the watched process pays with an
+	 * interrupt. The connector wakes us for less. */
+	uint32_t bytes = execs->connector == -1 ? 1 : 65536;
 
 	/* An ordinary user may lock kernel.perf_event_mlock_kb for each
 	 * processor, usually 516: a fair share for each of three watchers. */
 	if (self && size > (size_t)128 << 10)
 		size = (size_t)128 << 10;
 	for (int i = 0; i < processors; i++) {
-		int fd = open_perf(i, self);
+		int fd = open_perf(i, self, bytes);
 
 		if (fd == -1 && errno == ENODEV)
 			continue;
