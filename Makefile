@@ -1,7 +1,7 @@
 # make lesson03 builds one lesson, make help tells the rest. Nothing is to be
 # edited here when a file is added: the sources' names are the list.
 
-CFLAGS ?= -O2 -g
+CFLAGS ?= -O2
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Icommon $(WARNINGS) $(CFLAGS)
 # Expanded when they are used, after scripts/deps has installed what is missing.
@@ -31,8 +31,8 @@ build/tests/check: $(TESTS) build/libcommon.a
 
 # What make has made on the way is kept.
 .SECONDARY:
-BENCH = $(addprefix build/tests/bench/,bench fill load terminal threads \
-	tiny)
+BENCH = $(addprefix build/tests/bench/,bench fill floor load terminal \
+	threads tiny)
 
 # Loads for the tests and the measurements. These without flags of ours: a
 # sanitizer has no place in a program without a C library, and it would add
@@ -45,8 +45,10 @@ build/tests/bench/threads: tests/bench/threads.c | build/deps
 	@mkdir -p $(@D)
 	@$(CC) -O2 -pthread -o $@ $<
 
+build/tests/bench/bench: $(addprefix build/tests/bench/,measure.o containers.o)
 build/tests/bench/%: build/tests/bench/%.o build/libcommon.a
-	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) build/libcommon.a \
+		$(LIBS)
 
 # lesson03 is made from lessons/lesson03-setns-exec.c; it runs on the bundle.
 define LESSON
