@@ -6,6 +6,7 @@
 #include <linux/nsfs.h>
 #include <linux/sched.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -120,25 +121,51 @@ set_names(const struct bundle *bundle)
 		die("setdomainname %s", domain);
 }
 
-/* A descriptor of a folder of the host would be a way out (CVE-2024-21626), so
- * none is left when we change to the working directory: these two are a socket
- * and a process, and are closed by exec. */
-static void
-close_others(int *sync, int *parent)
-{
-	enum { FIRST = STDERR_FILENO + 1 };
-	int high[2] = {fcntl(*sync, F_DUPFD_CLOEXEC, FIRST + 2),
-		fcntl(*parent, F_DUPFD_CLOEXEC, FIRST + 2)};
+enum { FIRST = STDERR_FILENO + 1 };
 
-	for (int i = 0; i < 2; i++)
-		if (high[i] == -1 || dup3(high[i], FIRST + i, O_CLOEXEC) == -1)
+/* What a process of the container finds in our /proc/PID/fd leads it to where
+ * we have it from. A folder of the host would be a way out (CVE-2024-21626), so
+ * of what the runner has open we keep no more than we need, from the first
+ * number on. */
+static void
+keep_only(int *const kept[], int count)
+{
+	int high;
+
+	for (int i = 0; i < count; i++) {
+		high = fcntl(*kept[i], F_DUPFD_CLOEXEC, FIRST + count);
+		if (high == -1)
+			die("fcntl F_DUPFD_CLOEXEC");
+		*kept[i] = high;
+	}
+	for (int i = 0; i < count; i++) {
+		if (dup3(*kept[i], FIRST + i, O_CLOEXEC) == -1)
 			die("dup3");
-	if (syscall(SYS_close_range, FIRST + 2, ~0U, 0) == -1)
+		*kept[i] = FIRST + i;
+	}
+	if (syscall(SYS_close_range, FIRST + count, ~0U, 0) == -1)
 		die("close_range");
-	*sync = FIRST;
-	*parent = FIRST + 1;
 }
 
+/* A socket to the runner, what stands for it, and the streams of a talk. */
+static void
+keep_ours(struct container *c, int *sync, int *parent)
+{
+	int *kept[4] = {sync, parent};
+	int count = 2;
+
+	if (c->talk != NULL) {
+		kept[count++] = &c->talk->to[0];
+		kept[count++] = &c->talk->from[1];
+	}
+	keep_only(kept, count);
+}
+
+/*
+ * The hooks of startContainer are programs of the container: they have its
+ * identity and its limits, and find the socket alone. Before the last number
+ * that we tell, the end of the socket is our end; behind it, it is exec.
+ */
 static void
 become_command(struct container *c, int sync, int parent, int slave)
 {
@@ -148,14 +175,22 @@ become_command(struct container *c, int sync, int parent, int slave)
 		terminal_take(slave, process->uid);
 	else if (c->talk != NULL && talk_child(c->talk) == -1)
 		die("dup2");
-	close_others(&sync, &parent);
+	keep_only((int *const[]){&sync, &parent}, 2);
 	identity_take(process);
 	/* The change of user has taken back that we die with the runner. */
 	if (!c->detach)
 		child_begin(parent);
 	else if (prctl(PR_SET_PDEATHSIG, 0) == -1)
 		die("prctl PR_SET_PDEATHSIG");
+	close(parent);
 	identity_environment(process);
+	take_turn(sync);
+
+	if (hooks_run(c->bundle, BUNDLE_START_CONTAINER, c->state, "created") ==
+		-1)
+		_exit(DIE_FAILED);
+	if (!tell(sync, 0))
+		_exit(DIE_FAILED);
 	execvp(process->args[0], process->args);
 	int error = errno;
 	tell(sync, error);
@@ -171,6 +206,7 @@ container_init(struct container *c, int sync, int parent)
 	int root = -1, slave = -1;
 
 	child_begin(parent);
+	keep_ours(c, &sync, &parent);
 	wait_for_turn(sync, &c->state->pid);
 	/* Others in our namespaces may not look into us. Not before the maps
 	 * are written: this takes the files in /proc away from our user. */
@@ -203,9 +239,6 @@ container_init(struct container *c, int sync, int parent)
 		rootfs_close(bundle);
 	take_turn(sync);
 
-	if (hooks_run(bundle, BUNDLE_START_CONTAINER, c->state, "created") ==
-		-1)
-		_exit(DIE_FAILED);
 	become_command(c, sync, parent, slave);
 }
 
@@ -484,17 +517,49 @@ container_pivot(struct container *c)
 	return hear(c->sync, &nothing) ? 0 : -1;
 }
 
-/* When it becomes its command, its end of the socket is closed. A number is
- * the errno of an exec that has failed: we say so, because its own standard
- * streams may be a terminal by now that nobody reads. */
+/* It has ended, and has said why: where its standard streams are a terminal by
+ * now, nobody else would read that. */
+static int
+print_last_words(const struct container *c)
+{
+	struct pollfd in = {.fd = c->master, .events = POLLIN};
+	char text[4096];
+	ssize_t n = 1;
+
+	while (n > 0 && poll(&in, 1, 0) == 1 && (in.revents & POLLIN) != 0) {
+		n = read(c->master, text, sizeof(text));
+		if (n > 0 && write(STDERR_FILENO, text, n) == -1)
+			break;
+	}
+	return -1;
+}
+
+/* The next part is the container's. Returns false when it has ended. */
+static bool
+give_turn(const struct container *c)
+{
+	int nothing;
+
+	return tell(c->sync, 0) && hear(c->sync, &nothing);
+}
+
+/* Its limits come as late as can be: they are for the command and its hooks,
+ * and too low for our own work, perhaps. When it becomes its command, its end
+ * of the socket is closed; a number then is the errno of an exec that has
+ * failed. */
 int
 container_start(struct container *c)
 {
 	int error;
 
-	if (!tell(c->sync, 0))
+	if (!give_turn(c))
+		return print_last_words(c);
+	if (identity_limit(c->pid, &c->bundle->process) == -1)
 		return -1;
-	if (!hear(c->sync, &error))
+	if (!give_turn(c))
+		return print_last_words(c);
+	c->started = !hear(c->sync, &error);
+	if (c->started)
 		return 0;
 	errno = error;
 	return die_say("exec %s", c->bundle->process.args[0]);
@@ -503,10 +568,8 @@ container_start(struct container *c)
 int
 container_stages(struct container *c)
 {
-	const struct bundle_process *process = &c->bundle->process;
-
-	if (container_make(c) == -1 || identity_score(c->pid, process) == -1 ||
-		identity_limit(c->pid, process) == -1 ||
+	if (container_make(c) == -1 ||
+		identity_score(c->pid, &c->bundle->process) == -1 ||
 		container_build(c) == -1 || container_pivot(c) == -1)
 		return -1;
 	return container_start(c);
@@ -528,9 +591,13 @@ container_reap(struct container *c)
 	int status = 0;
 	pid_t ended;
 
-	close(c->sync);
+	if (c->sync != -1)
+		close(c->sync);
 	if (c->pid == -1)
 		return DIE_FAILED;
+	if (c->started && syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL,
+				  NULL, 0) == -1)
+		die("pidfd_send_signal %d", c->pid);
 	/* The init of a PID namespace ends after all others in it, and one that
 	 * has lost its parent may be our child now: wait for that one first. */
 	do
@@ -538,5 +605,13 @@ container_reap(struct container *c)
 	while (ended != c->pid && (ended != -1 || errno == EINTR));
 	if (ended == -1)
 		die("waitpid %d", c->pid);
+	if (c->started)
+		return DIE_FAILED;
+	if (WIFSIGNALED(status))
+		fprintf(stderr,
+			"%s: the container's process was killed by SIG%s"
+			" before it could start\n",
+			program_invocation_short_name,
+			sigabbrev_np(WTERMSIG(status)));
 	return child_exit_code(status);
 }

@@ -20,9 +20,10 @@ struct container {
 	bool detach;	   /* it outlives its runner */
 	struct talk *talk; /* its standard streams, or NULL: the runner's */
 	pid_t pid;
-	int pidfd;  /* stands for it, and never for another process */
-	int sync;   /* our end of a socket, on which both take turns */
-	int master; /* of its terminal, or -1 */
+	int pidfd;    /* stands for it, and never for another process */
+	int sync;     /* our end of a socket, on which both take turns */
+	int master;   /* of its terminal, or -1 */
+	bool started; /* it has become its command */
 };
 
 /* Is it to have, or to join, a user namespace? */
@@ -38,23 +39,25 @@ bool container_has_user_namespace(const struct bundle *bundle);
  * container_build: it builds its root directory. Whoever wants to do something
  * to the process from outside, does it before.
  * container_pivot: that becomes its root; terminal and names.
- * container_start: it takes its identity and becomes its command.
+ * container_start: it takes its identity, gets its limits and becomes its
+ * command.
  */
 int container_make(struct container *container);
 int container_build(struct container *container);
 int container_pivot(struct container *container);
 int container_start(struct container *container);
 
-/* All stages, with nothing between them but the limits. */
+/* All stages, with nothing between them but its oom_score_adj. */
 int container_stages(struct container *container);
 
 /* Wait for its end; pass on what is typed, printed and signalled, as
  * child_follow and terminal_follow do. Returns its exit code. */
 int container_follow(const struct container *container);
 
-/* After a failed stage: a container that waits for its turn ends when it hears
- * that there is none. Wait for it, and for what it has left us. Returns its
- * exit code, 1 where there is no process. */
+/* After a failure: a container that waits for its turn ends when it hears that
+ * there is none, and one that has started is killed. Wait for it, and for what
+ * it has left us. Returns its exit code; 1 where there is no process (pid and
+ * sync are -1, then) or where it had started. */
 int container_reap(struct container *container);
 
 #endif
