@@ -11,7 +11,6 @@
  * Shell: sudo runc run -b bundle mycontainer
  */
 #include <dirent.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,6 +33,7 @@
 #include "need.h"
 #include "ns.h"
 #include "options.h"
+#include "pidfile.h"
 #include "proc.h"
 #include "report.h"
 #include "scan.h"
@@ -124,19 +124,6 @@ make_cgroup(struct cgroup *cgroup, const struct bundle *bundle)
 	return 0;
 }
 
-static int
-write_pid_file(pid_t pid)
-{
-	if (pid_file == NULL)
-		return 0;
-	int fd = open(pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd == -1)
-		return die_say("open %s", pid_file);
-	int done = dprintf(fd, "%d", pid);
-	close(fd);
-	return done < 0 ? die_say("write %s", pid_file) : 0;
-}
-
 /* Now that it has a PID. */
 static int
 save(struct state *state, pid_t pid)
@@ -145,17 +132,14 @@ save(struct state *state, pid_t pid)
 	if (proc_start_time(pid, &state->start) == -1)
 		return die_say("read /proc/%d/stat", pid);
 	state->status = STATE_RUNNING;
-	if (state_write(state) == -1)
-		return die_say("write the state");
-	return write_pid_file(pid);
+	return state_write(state) == -1 ? die_say("write the state") : 0;
 }
 
 /*
  * The start of a container. container_make makes its process. In the other
  * three container_ functions that process takes its turn, and the runner waits;
  * the rest is done by the runner, from outside. The process is put into its
- * cgroup and under its limits before it does anything: so it cannot get around
- * them.
+ * cgroup before it does anything: so it cannot get around its limits.
  */
 static int
 start(struct container *c, struct cgroup *cgroup)
@@ -168,7 +152,6 @@ start(struct container *c, struct cgroup *cgroup)
 	if (cgroup_enter(cgroup->folders, c->pid) == -1)
 		return die_say("write cgroup.procs");
 	if (identity_score(c->pid, &bundle->process) == -1 ||
-		identity_limit(c->pid, &bundle->process) == -1 ||
 		container_build(c) == -1)
 		return -1;
 	state->pid = c->pid;
@@ -176,7 +159,8 @@ start(struct container *c, struct cgroup *cgroup)
 		hooks_run(bundle, BUNDLE_CREATE_RUNTIME, state, "creating") ==
 			-1 ||
 		container_pivot(c) == -1 || save(state, c->pid) == -1 ||
-		container_start(c) == -1)
+		container_start(c) == -1 ||
+		pidfile_write(pid_file, c->pid) == -1)
 		return -1;
 	hooks_run(bundle, BUNDLE_POSTSTART, state, "running");
 	return 0;
@@ -242,8 +226,11 @@ run(const char *name)
 	struct bundle bundle;
 	struct state state;
 	struct cgroup cgroup;
-	struct container c = {
-		.bundle = &bundle, .state = &state, .detach = detach};
+	struct container c = {.bundle = &bundle,
+		.state = &state,
+		.detach = detach,
+		.pid = -1,
+		.sync = -1};
 
 	if (!state_is_name(name))
 		options_wrong(&lesson, "`%s` is no name of a container", name);
@@ -253,6 +240,7 @@ run(const char *name)
 			"--detach: process.terminal wants a terminal, and"
 			" nobody would be there");
 	refuse_unsupported(&bundle);
+	pidfile_check(pid_file);
 	if (!container_has_user_namespace(&bundle) &&
 		!caps_have(CAP_SYS_ADMIN)) {
 		need_privilege();

@@ -41,6 +41,7 @@
 #include "need.h"
 #include "ns.h"
 #include "options.h"
+#include "pidfile.h"
 #include "proc.h"
 #include "ps.h"
 #include "report.h"
@@ -263,7 +264,7 @@ let_in(struct entry *entry, pid_t joiner_pid)
 /* From the birth of the joiner to the end of the command. Returns its exit
  * code; with --detach, 0 as soon as it is the command. */
 static int
-enter(struct entry *entry, int pid_fd)
+enter(struct entry *entry)
 {
 	bool terminal = entry->process->terminal;
 	int master = -1;
@@ -293,8 +294,10 @@ enter(struct entry *entry, int pid_fd)
 	if (terminal)
 		master = terminal_receive(entry->terminal[0]);
 	bool failed = hear_news(entry->news[0], &byte, 1);
-	if (!failed && pid_fd != -1 && dprintf(pid_fd, "%d", pid) < 0)
-		die("write %s", pid_file);
+	if (!failed && pidfile_write(pid_file, pid) == -1) {
+		child_end(pid);
+		return DIE_FAILED;
+	}
 	if (detach && !failed)
 		return 0;
 	return terminal && master != -1 ? terminal_follow(pid, master, false)
@@ -340,17 +343,6 @@ read_process(const struct state *state)
 }
 
 static int
-open_pid_file(void)
-{
-	if (pid_file == NULL)
-		return -1;
-	int fd = open(pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd == -1)
-		die("open %s", pid_file);
-	return fd;
-}
-
-static int
 exec_in(const char *name, char **words)
 {
 	struct settings settings = {.args = words,
@@ -375,7 +367,8 @@ exec_in(const char *name, char **words)
 	struct entry entry = {.container = &c,
 		.process = &process,
 		.flags = ns_different(c.state.pid)};
-	int code = enter(&entry, open_pid_file());
+	pidfile_check(pid_file);
+	int code = enter(&entry);
 	free(kept);
 	free(settings.env);
 	free(settings.caps);

@@ -207,6 +207,42 @@ START_TEST(exec_hands_no_descriptor_on)
 }
 END_TEST
 
+/* A hook of startContainer is a program of the container, and may do no more
+ * than its command; here, that is to look at what its init has open. */
+START_TEST(hook_of_the_container)
+{
+	char *bundle = scratch_bundle(ARGS("sh", "-c",
+		"busybox grep -E '^(Cap|NoNew)' /proc/self/status"));
+	char *script =
+		"busybox grep -E '^(Cap|NoNew)' /proc/self/status;"
+		" busybox mount -t tmpfs none /tmp 2>/dev/null && echo mounted;"
+		" ls /proc/1/fd/0 >/dev/null || echo blind;"
+		" for fd in /proc/1/fd/*; do"
+		" if [ -d $fd/ ]; then echo $fd;"
+		" (echo pwned >$fd/pwned) 2>/dev/null;"
+		" (echo pwned >$fd/../../pwned) 2>/dev/null; fi; done;"
+		" echo end of the hook";
+
+	leak();
+	scratch_change(bundle,
+		json_pack("{s:{s:{s:[s],s:[s],s:[s]}},"
+			  "s:{s:[{s:s,s:[s,s,s]}]}}",
+			"process", "capabilities", "bounding", "CAP_SYS_PTRACE",
+			"effective", "CAP_SYS_PTRACE", "permitted",
+			"CAP_SYS_PTRACE", "hooks", "startContainer", "path",
+			"/bin/sh", "args", "sh", "-c", script));
+	struct run run = start(bundle);
+	ck_run(run, 0);
+	char *end = strstr(run.out, "end of the hook\n");
+	ck_assert_msg(end != NULL, "got: %.2000s", run.out);
+	/* The hook has printed what the command prints, and nothing else. */
+	*end = '\0';
+	ck_assert_str_eq(run.out, end + strlen("end of the hook\n"));
+	ck_assert_str_eq(run.err, "");
+	support_run_free(&run);
+}
+END_TEST
+
 /* The path of an open folder of the host as the working directory. */
 START_TEST(run_in_a_descriptor)
 {
@@ -1007,6 +1043,39 @@ START_TEST(commands_that_do_not_start)
 }
 END_TEST
 
+/* What goes wrong last, on its way to the command. That it has ended is not to be
+ * taken for its start. */
+START_TEST(start_that_fails_late)
+{
+	char *bundle = scratch_bundle(ARGS("sleep", "1000"));
+	char *pid = scratch_text("%s/pid", scratch_folder());
+	char *later = scratch_text("%s/later", scratch_folder());
+
+	scratch_make_file(
+		scratch_text("%s/rootfs/etc/plain", bundle), "no folder\n");
+	if (_i == 0)
+		scratch_change(bundle,
+			json_pack("{s:{s:s}}", "process", "cwd", "/etc/plain"));
+	else
+		scratch_change(
+			bundle, json_pack("{s:{s:[{s:s,s:[s,s,s]}]}}", "hooks",
+					"startContainer", "path", "/bin/sh",
+					"args", "sh", "-c", "exit 3"));
+	scratch_change(bundle,
+		json_pack("{s:{s:[{s:s,s:[s,s]}]}}", "hooks", "poststart",
+			"path", "/bin/touch", "args", "touch", later));
+	for (int detach = 0; detach < 2; detach++) {
+		struct run run = RUN("./lesson08", "run",
+			detach ? "--detach" : "--quiet", "--root", state,
+			"--bundle", bundle, "--pid-file", pid, name);
+		ck_refused(&run, 1);
+		ck_nothing_left();
+		ck_assert_int_eq(access(pid, F_OK), -1);
+		ck_assert_int_eq(access(later, F_OK), -1);
+	}
+}
+END_TEST
+
 /* A container that has ended. Its state stays until it is deleted. */
 static void
 leave_stopped(void)
@@ -1078,8 +1147,14 @@ START_TEST(pid_file_cannot_be_written)
 {
 	char *folder = scratch_folder();
 	char *const files[] = {scratch_text("%s/absent/pid", folder), folder,
-		scratch_text("%s/rootfs/etc/passwd/pid", folder), ""};
+		scratch_text("%s/rootfs/etc/passwd/pid", folder), "",
+		scratch_text("%s/link", folder),
+		scratch_text("%s/fifo", folder)};
 	char *bundle = scratch_bundle(ARGS("sleep", "1000"));
+
+	ck_assert_int_eq(
+		symlink(scratch_text("%s/secret", canary), files[4]), 0);
+	ck_assert_int_eq(mkfifo(files[5], 0600), 0);
 
 	for (size_t i = 0; i < COUNT(files); i++) {
 		struct run run = RUN("./lesson08", "run", "--pid-file",
@@ -1102,6 +1177,32 @@ START_TEST(pid_file_cannot_be_written)
 	json_t *pids = json_loads(run.out, 0, NULL);
 	ck_assert_uint_eq(json_array_size(pids), 1);
 	json_decref(pids);
+	support_run_free(&run);
+	finish(&session);
+}
+END_TEST
+
+/* A number that was there before stays until there is a new one. */
+START_TEST(pid_file_is_whole)
+{
+	char *file = scratch_text("%s/pid", scratch_folder());
+	char *bundle = scratch_bundle(ARGS("nowhere"));
+
+	scratch_make_file(file, "old");
+	struct run run = RUN("./lesson08", "run", "--pid-file", file, "--root",
+		state, "--bundle", bundle, name);
+	ck_refused(&run, 127);
+	scratch_change(bundle, ARGS("attack", "wait"));
+	struct session session = begin(bundle);
+	run = EXEC("--pid-file", file, name, "nowhere");
+	ck_refused(&run, 127);
+	run = RUN("cat", file);
+	ck_assert_str_eq(run.out, "old");
+	support_run_free(&run);
+	run = EXEC("--pid-file", file, name, "true");
+	ck_silent(&run);
+	run = RUN("cat", file);
+	ck_assert_int_gt(strtol(run.out, NULL, 10), 1);
 	support_run_free(&run);
 	finish(&session);
 }
@@ -1410,10 +1511,12 @@ add_input(Suite *suite)
 	tcase_add_test(input, name_in_use);
 	tcase_add_test(input, name_in_use_at_the_same_moment);
 	tcase_add_test(input, commands_that_do_not_start);
+	tcase_add_loop_test(input, start_that_fails_late, 0, 2);
 	tcase_add_test(input, stopped_container);
 	tcase_add_test(input, no_such_container);
 	tcase_add_loop_test(input, rootfs_is_none, 0, 5);
 	tcase_add_test(input, pid_file_cannot_be_written);
+	tcase_add_test(input, pid_file_is_whole);
 	tcase_add_test(input, stale_states);
 	tcase_add_test(input, strange_things_beside_states);
 	tcase_add_test(input, pid_is_used_again);
@@ -1436,6 +1539,7 @@ suite_attacks(void)
 	TCase *descriptors = add_case(suite, "descriptors");
 	tcase_add_test(descriptors, run_hands_no_descriptor_on);
 	tcase_add_test(descriptors, exec_hands_no_descriptor_on);
+	tcase_add_test(descriptors, hook_of_the_container);
 	tcase_add_test(descriptors, run_in_a_descriptor);
 	tcase_add_test(descriptors, exec_in_a_descriptor);
 	tcase_add_test(descriptors, working_directory_through_a_link);
