@@ -13,6 +13,7 @@
 struct limits {
 	char *const *folders;
 	char ***missing;
+	char **fault;
 };
 
 /* The file and the text for one limit in one version. */
@@ -53,6 +54,19 @@ miss(const struct limits *limits, const char *name)
 				  die_errno_name(errno), strerror(errno));
 
 	return result == -1 ? -1 : lines_append(limits->missing, line);
+}
+
+/* It is the value of this that cannot be written. Returns -1, with errno as it
+ * was. */
+static int
+blame(const struct limits *limits, const char *name)
+{
+	int error = errno;
+
+	if (asprintf(limits->fault, "linux.resources.%s", name) == -1)
+		*limits->fault = NULL;
+	errno = error;
+	return -1;
 }
 
 static bool
@@ -127,9 +141,9 @@ set(const struct limits *limits, const char *name, struct entry one,
 
 	if (result == -1 && errno == ENOENT)
 		result = put_unified(limits, two);
-	if (result == -1 && is_refusal(errno))
-		result = miss(limits, name);
-	return result;
+	if (result == 0)
+		return 0;
+	return is_refusal(errno) ? miss(limits, name) : blame(limits, name);
 }
 
 /* So many bytes, in both versions. */
@@ -154,7 +168,7 @@ set_swap(const struct limits *limits, struct bundle_number limit, long long sum)
 	if (sum > 0 &&
 		(!limit.given || limit.value <= 0 || sum < limit.value)) {
 		errno = EINVAL;
-		return -1;
+		return blame(limits, "memory.swap");
 	}
 	return set(limits, "memory.swap",
 		(struct entry){"memory.memsw.limit_in_bytes",
@@ -276,7 +290,7 @@ set_devices(const struct limits *limits, const struct bundle_resources *r)
 		devices_complete(r->devices, r->device_count, &count);
 
 	if (rules == NULL)
-		return -1;
+		return blame(limits, "devices");
 	int result = put_devices(limits, rules, count);
 	free(rules);
 	if (result == 0 || r->device_count == 0)
@@ -294,31 +308,30 @@ static int
 set_unified(const struct limits *limits, const char *file, const json_t *value)
 {
 	char *name;
+	int result = -1;
 
-	if (!json_is_string(value) || strchr(file, '/') != NULL ||
-		strchr(file, '.') == NULL) {
-		errno = EINVAL;
-		return -1;
-	}
-	if (put_unified(limits,
-		    (struct entry){file, json_string_value(value)}) == 0)
-		return 0;
-	int error = errno;
-	if (!is_refusal(error))
-		return -1;
 	if (asprintf(&name, "unified[\"%s\"]", file) == -1)
 		return -1;
-	errno = error;
-	int result = miss(limits, name);
+	errno = EINVAL;
+	if (json_is_string(value) && strchr(file, '/') == NULL &&
+		strchr(file, '.') != NULL)
+		result = put_unified(
+			limits, (struct entry){file, json_string_value(value)});
+	if (result == -1 && is_refusal(errno))
+		result = miss(limits, name);
+	else if (result == -1)
+		blame(limits, name);
+	int error = errno;
 	free(name);
+	errno = error;
 	return result;
 }
 
 int
 cglimits_write(char *const *folders, const struct bundle_resources *resources,
-	char ***missing)
+	char ***missing, char **fault)
 {
-	const struct limits limits = {folders, missing};
+	const struct limits limits = {folders, missing, fault};
 	const struct bundle_resources *r = resources;
 	const char *file;
 	json_t *value;

@@ -19,9 +19,11 @@
  *
  * missing: gets a line for each limit that cannot be enforced here, see
  * lines.h.
+ * fault: after -1, the JSON path of the value that it is about, to be freed.
  * Returns 0, or -1 with errno: EINVAL when a value is wrong by itself.
  */
-int cglimits_write(char *const *folders,
-	const struct bundle_resources *resources, char ***missing);
+int
+cglimits_write(char *const *folders, const struct bundle_resources *resources,
+	char ***missing, char **fault);
 
 #endif

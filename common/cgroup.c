@@ -375,7 +375,7 @@ plan_folder(const char *mount_point, const char *own, const char *controllers,
 	char *folder = mark(base, plan->path);
 	free(base);
 	if (folder != NULL && is_busy(folder)) {
-		free(folder);
+		plan->cgroup->fault = folder;
 		errno = EEXIST;
 		return -1;
 	}
@@ -390,8 +390,8 @@ cgroup_plan(struct cgroup *cgroup, const char *path, const char *name)
 	char *usual = NULL;
 	int result = -1;
 
-	*cgroup = (struct cgroup){
-		calloc(1, sizeof(char *)), calloc(1, sizeof(char *))};
+	*cgroup = (struct cgroup){.folders = calloc(1, sizeof(char *)),
+		.missing = calloc(1, sizeof(char *))};
 	if (cgroup->folders == NULL || cgroup->missing == NULL)
 		return -1;
 	if (path == NULL && asprintf(&usual, "nslessons-%s", name) == -1)
@@ -401,9 +401,12 @@ cgroup_plan(struct cgroup *cgroup, const char *path, const char *name)
 	if (whole == NULL)
 		return -1;
 	plan.path = whole + strspn(whole, "/");
-	errno = EINVAL;
-	if (plan.path[0] != '\0')
+	if (plan.path[0] != '\0') {
 		result = cgroup_each(NS_SELF, plan_folder, &plan);
+	} else {
+		cgroup->fault = strdup("linux.cgroupsPath");
+		errno = EINVAL;
+	}
 	int error = errno;
 	free(whole);
 	errno = error;
@@ -550,12 +553,15 @@ cgroup_make(struct cgroup *cgroup, const struct bundle_resources *resources)
 			folders[made++] = folder;
 			continue;
 		}
-		if (error == 0 && !is_not_for_us(errno))
+		if (error == 0 && !is_not_for_us(errno)) {
 			error = errno;
-		free(folder);
+			cgroup->fault = folder;
+		} else {
+			free(folder);
+		}
 	}
-	if (error == 0 &&
-		cglimits_write(folders, resources, &cgroup->missing) == -1)
+	if (error == 0 && cglimits_write(folders, resources, &cgroup->missing,
+				  &cgroup->fault) == -1)
 		error = errno;
 	if (error != 0)
 		(void)cgroup_remove(folders);
@@ -708,5 +714,6 @@ cgroup_free(struct cgroup *cgroup)
 {
 	lines_free(cgroup->folders);
 	lines_free(cgroup->missing);
-	*cgroup = (struct cgroup){NULL, NULL};
+	free(cgroup->fault);
+	*cgroup = (struct cgroup){NULL, NULL, NULL};
 }

@@ -20,6 +20,8 @@ struct cgroup {
 	char **folders;
 	char **missing; /* what was asked for and cannot be enforced here, a
 			   line each, by JSON path; ends with NULL */
+	char *fault;	/* after -1: the folder or the JSON path that it is
+			   about, or NULL */
 };
 
 /*

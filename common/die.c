@@ -25,26 +25,31 @@ static const struct {
 	NAME(EBUSY),
 	NAME(ECHILD),
 	NAME(ECONNREFUSED),
+	NAME(EDOM),
 	NAME(EEXIST),
 	NAME(EFAULT),
 	NAME(EFBIG),
+	NAME(EILSEQ),
 	NAME(EINTR),
 	NAME(EINVAL),
 	NAME(EIO),
 	NAME(EISDIR),
 	NAME(ELOOP),
 	NAME(EMFILE),
+	NAME(EMLINK),
 	NAME(ENAMETOOLONG),
 	NAME(ENFILE),
 	NAME(ENOBUFS),
 	NAME(ENODEV),
 	NAME(ENOENT),
 	NAME(ENOEXEC),
+	NAME(ENOLINK),
 	NAME(ENOMEM),
 	NAME(ENOSPC),
 	NAME(ENOSYS),
 	NAME(ENOTCONN),
 	NAME(ENOTDIR),
+	NAME(ENOTEMPTY),
 	NAME(ENOTTY),
 	NAME(ENXIO),
 	NAME(EOPNOTSUPP),
@@ -52,6 +57,7 @@ static const struct {
 	NAME(EPERM),
 	NAME(EPIPE),
 	NAME(EPROTONOSUPPORT),
+	NAME(ERANGE),
 	NAME(EROFS),
 	NAME(ESRCH),
 	NAME(ETIMEDOUT),
@@ -243,14 +249,34 @@ die_say(const char *format, ...)
 	return -1;
 }
 
+static int
+say_plain(const char *format, va_list arguments)
+{
+	char *message = format_clean(format, arguments);
+
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, message);
+	free(message);
+	return -1;
+}
+
 void
 die_plain(int code, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	char *message = format_clean(format, arguments);
+	say_plain(format, arguments);
 	va_end(arguments);
-	fprintf(stderr, "%s: %s\n", program_invocation_short_name, message);
 	_exit(code);
+}
+
+int
+die_say_plain(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say_plain(format, arguments);
+	va_end(arguments);
+	return -1;
 }

@@ -37,6 +37,10 @@ int die_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void die_plain(int code, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 
+/* The same message as die_plain. Returns -1. */
+int
+die_say_plain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* "EPERM" for EPERM; "errno 4242" is "E?" for numbers that are not known. */
 const char *die_errno_name(int error);
 

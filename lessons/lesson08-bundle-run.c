@@ -11,6 +11,7 @@
  * Shell: sudo runc run -b bundle mycontainer
  */
 #include <dirent.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -93,6 +94,20 @@ refuse_unsupported(const struct bundle *bundle)
 			"not started (--ignore-unsupported runs it without)");
 }
 
+static int
+say_no_plan(const struct cgroup *cgroup, const char *path)
+{
+	if (cgroup->fault == NULL)
+		return die_say("read /proc/self/cgroup");
+	if (errno == EEXIST)
+		return die_say_plain("cgroup of the container: %s is there,"
+				     " and somebody is in it",
+			cgroup->fault);
+	return die_say_plain("%s: found `%s`, expected a path that names a"
+			     " cgroup below the top",
+		cgroup->fault, path);
+}
+
 /* The name is ours from here on, and the state says what belongs to it before
  * we make it: so whoever comes after a crash can clean up. */
 static int
@@ -104,7 +119,7 @@ claim(struct state *state, const char *name, const struct bundle *bundle,
 	if (state_claim(state, root, name, &error) == -1)
 		die_plain(DIE_FAILED, "%s", error);
 	if (cgroup_plan(cgroup, bundle->cgroups_path, name) == -1)
-		return die_say("read /proc/self/cgroup");
+		return say_no_plan(cgroup, bundle->cgroups_path);
 	state->bundle = bundle->dir;
 	state->rootfs = bundle->rootfs;
 	state->cgroups = cgroup->folders;
@@ -117,10 +132,10 @@ static int
 make_cgroup(struct cgroup *cgroup, const struct bundle *bundle)
 {
 	if (cgroup_make(cgroup, &bundle->resources) == -1)
-		return die_say("cgroup of the container");
+		return die_say("cgroup of the container: %s",
+			cgroup->fault == NULL ? "make it" : cgroup->fault);
 	for (char **line = cgroup->missing; *line != NULL; line++)
-		fprintf(stderr, "%s: not enforced here: %s\n", lesson.number,
-			*line);
+		die_say_plain("not enforced here: %s", *line);
 	return 0;
 }
 

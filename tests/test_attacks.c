@@ -1076,6 +1076,38 @@ START_TEST(start_that_fails_late)
 }
 END_TEST
 
+/* A cgroup that cannot be made as config.json wants it. The reader is told which
+ * value it is. */
+START_TEST(cgroup_that_is_refused)
+{
+	static const struct {
+		const char *path, *quota, *told;
+	} wrong[] = {
+		{"nslessons-a\nb", NULL, "nslessons-a?b: EINVAL"},
+		{"/", NULL, "linux.cgroupsPath: found `/`"},
+		{".", NULL, "linux.cgroupsPath: found `.`"},
+		{NULL, "quota", "linux.resources.cpu.quota: EINVAL"},
+	};
+	char *bundle = scratch_bundle(ARGS("sh", "-c", "echo ran"));
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		const char *path = wrong[i].path == NULL
+					   ? scratch_text("nslessons-%s", name)
+					   : wrong[i].path;
+
+		scratch_change(bundle,
+			json_pack("{s:{s:s,s:{s:{s:i}}}}", "linux",
+				"cgroupsPath", path, "resources", "cpu",
+				"quota", wrong[i].quota == NULL ? 0 : 1));
+		struct run run = start(bundle);
+		ck_assert_msg(strstr(run.err, wrong[i].told) != NULL,
+			"told: %s", run.err);
+		ck_refused(&run, 1);
+		ck_nothing_left();
+	}
+}
+END_TEST
+
 /* A container that has ended. Its state stays until it is deleted. */
 static void
 leave_stopped(void)
@@ -1512,6 +1544,8 @@ add_input(Suite *suite)
 	tcase_add_test(input, name_in_use_at_the_same_moment);
 	tcase_add_test(input, commands_that_do_not_start);
 	tcase_add_loop_test(input, start_that_fails_late, 0, 2);
+	if (support_have("cgroup", "cgroup_that_is_refused"))
+		tcase_add_test(input, cgroup_that_is_refused);
 	tcase_add_test(input, stopped_container);
 	tcase_add_test(input, no_such_container);
 	tcase_add_loop_test(input, rootfs_is_none, 0, 5);

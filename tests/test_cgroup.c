@@ -841,19 +841,21 @@ END_TEST
 START_TEST(wrong_limits_are_errors)
 {
 	static const struct {
-		const char *controller;
+		const char *controller, *fault;
 		struct bundle_resources resources;
 	} wrong[] = {
-		{NULL, {.memory_swap = {true, 5 * MEGABYTE}}},
-		{NULL, {.memory_limit = {true, 8 * MEGABYTE},
-			       .memory_swap = {true, 4 * MEGABYTE}}},
-		{NULL, {.memory_limit = {true, -1},
-			       .memory_swap = {true, 4 * MEGABYTE}}},
-		{"cpu", {.cpu_period = {true, 1}}},
-		{"cpu", {.cpu_quota = {true, 1}}},
-		{"cpuset", {.cpus = "no list"}},
-		{"cpuset", {.mems = "-3"}},
-		{"pids", {.pids_limit = {true, 1LL << 50}}},
+		{NULL, "memory.swap", {.memory_swap = {true, 5 * MEGABYTE}}},
+		{NULL, "memory.swap",
+			{.memory_limit = {true, 8 * MEGABYTE},
+				.memory_swap = {true, 4 * MEGABYTE}}},
+		{NULL, "memory.swap",
+			{.memory_limit = {true, -1},
+				.memory_swap = {true, 4 * MEGABYTE}}},
+		{"cpu", "cpu.period", {.cpu_period = {true, 1}}},
+		{"cpu", "cpu.quota", {.cpu_quota = {true, 1}}},
+		{"cpuset", "cpu.cpus", {.cpus = "no list"}},
+		{"cpuset", "cpu.mems", {.mems = "-3"}},
+		{"pids", "pids.limit", {.pids_limit = {true, 1LL << 50}}},
 	};
 
 	take_layout(_i);
@@ -866,6 +868,9 @@ START_TEST(wrong_limits_are_errors)
 			"wrong limit %zu", i);
 		ck_assert_msg(errno == EINVAL, "wrong limit %zu: %s", i,
 			strerror(errno));
+		ck_assert_ptr_nonnull(cgroup.fault);
+		ck_assert_msg(strstr(cgroup.fault, wrong[i].fault) != NULL,
+			"wrong limit %zu: %s", i, cgroup.fault);
 		cgroup_free(&cgroup);
 		again = planned(NULL);
 		for (char **f = again.folders; *f != NULL; f++)
@@ -939,7 +944,7 @@ START_TEST(nobody_is_told_what_is_missing)
 		"unified[\"pids.max\"]"};
 	struct bundle_resources none = {.device_count = 0};
 
-	struct cgroup roots = {NULL, NULL};
+	struct cgroup roots = {NULL, NULL, NULL};
 	char *path = NULL;
 
 	if (geteuid() == 0) {
