@@ -524,11 +524,51 @@ kill_it(const char *name, const char *word)
 	return 0;
 }
 
+/* An init that is killed ends when all others of its PID namespace have been
+ * waited for. One that was put there by exec has a parent outside, and that may
+ * have been stopped. */
+static void
+say_who_stays(const struct found *c)
+{
+	pid_t *pids;
+	int count = members(c->state.pid, &pids);
+
+	for (int i = 0; i < count; i++) {
+		char *parent = proc_status(pids[i], "PPid");
+
+		if (pids[i] != c->state.pid && parent != NULL)
+			die_say_plain("PID %d of the container has ended, and"
+				      " PID %s, its parent, does not wait for"
+				      " it",
+				pids[i], parent);
+		free(parent);
+	}
+	free(pids);
+}
+
+/* Kill the init, and wait until it has ended. */
+static void
+end_it(const struct found *c)
+{
+	enum { PATIENCE = 10000 /* ms */ };
+	struct pollfd ended = {.fd = c->pidfd, .events = POLLIN};
+
+	send_signal(c->pidfd, SIGKILL, c->state.pid);
+	int ready = poll(&ended, 1, PATIENCE);
+	if (ready == -1)
+		die("poll");
+	if (ready == 1)
+		return;
+	say_who_stays(c);
+	die_plain(DIE_FAILED,
+		"container %s: its init, PID %d, was killed, and has not ended",
+		c->state.name, c->state.pid);
+}
+
 static int
 remove_it(const char *name)
 {
 	struct found c = find(name);
-	struct pollfd ended = {.fd = c.pidfd, .events = POLLIN};
 
 	if (c.state.status == STATE_CREATING)
 		die_plain(DIE_FAILED, "container %s is being started", name);
@@ -537,9 +577,7 @@ remove_it(const char *name)
 			"container %s is not stopped (--force kills it first)",
 			name);
 	if (c.pidfd != -1)
-		send_signal(c.pidfd, SIGKILL, c.state.pid);
-	if (c.pidfd != -1 && poll(&ended, 1, -1) == -1)
-		die("poll");
+		end_it(&c);
 	if (state_remove(&c.state) == -1)
 		die("remove %s", c.state.folder);
 	state_free(&c.state);

@@ -488,6 +488,26 @@ START_TEST(detached_it_goes_on)
 }
 END_TEST
 
+/* The init cannot end before the runner of exec has waited for its command. */
+START_TEST(delete_does_not_wait_for_ever)
+{
+	char *file = support_path(root, "pid");
+	pid_t pid = start_exec((char *[]){"./lesson09", "exec", "--root", root,
+		"--pid-file", file, "box", "sleep", "1000", NULL});
+	char *told = support_text("and PID %d, its parent", pid);
+
+	while (access(file, F_OK) == -1)
+		sched_yield();
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	prints(LESSON("delete", "--force", "box"), 1, "", told);
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
+	ck_assert_int_eq(child_wait(pid), 128 + SIGKILL);
+	ck_assert_int_eq(unlink(file), 0);
+	free(told);
+	free(file);
+}
+END_TEST
+
 /* Also when it has become another user. */
 START_TEST(it_dies_with_its_runner)
 {
@@ -571,6 +591,7 @@ suite_exec(void)
 	tcase_add_test(c, delete_wants_it_stopped);
 	tcase_add_test(c, a_pid_used_again_is_not_entered);
 	tcase_add_test(c, detached_it_goes_on);
+	tcase_add_test(c, delete_does_not_wait_for_ever);
 	tcase_add_test(c, it_dies_with_its_runner);
 	tcase_add_test(c, a_terminal_of_the_container);
 	if (support_have("root", "another_user"))
