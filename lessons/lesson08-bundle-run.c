@@ -207,17 +207,21 @@ run_claimed(struct container *c, struct cgroup *cgroup)
 	return code == 0 ? DIE_FAILED : code;
 }
 
-/* The folder we are in, if it is a bundle, or that beside the program. */
+/* From the folder that is named, or the one we are in. The state will name it in
+ * JSON, which is UTF-8. */
 static struct bundle
 load(void)
 {
-	if (bundle_dir != NULL)
-		return box_load(bundle_dir);
-	if (access("config.json", F_OK) == 0)
-		return box_load(".");
-	char *ours = need_bundle();
-	struct bundle bundle = box_load(ours);
-	free(ours);
+	struct bundle bundle = box_load(bundle_dir == NULL ? "." : bundle_dir);
+	json_t *dir = json_string(bundle.dir);
+	json_t *rootfs = json_string(bundle.rootfs);
+
+	if (dir == NULL || rootfs == NULL)
+		die_plain(DIE_FAILED,
+			"%s: the path of a bundle must be valid UTF-8",
+			dir == NULL ? bundle.dir : bundle.rootfs);
+	json_decref(dir);
+	json_decref(rootfs);
 	return bundle;
 }
 
@@ -249,6 +253,8 @@ run(const char *name)
 
 	if (!state_is_name(name))
 		options_wrong(&lesson, "`%s` is no name of a container", name);
+	if (bundle_dir != NULL && bundle_dir[0] == '\0')
+		options_wrong(&lesson, "--bundle: found ``, expected a folder");
 	bundle = load();
 	if (detach && bundle.process.terminal)
 		options_wrong(&lesson,

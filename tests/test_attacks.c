@@ -1174,6 +1174,37 @@ START_TEST(rootfs_is_none)
 }
 END_TEST
 
+/* Who is not in a bundle and names none gets no other's. */
+START_TEST(config_is_none)
+{
+	char *program = realpath("lesson08", NULL);
+	char *away = scratch_folder();
+	char *bundle = scratch_bundle(ARGS("sh", "-c", "echo ran"));
+	char *odd = scratch_text("%s/\xff", bundle);
+
+	ck_assert_ptr_nonnull(program);
+	if (_i == 1)
+		ck_assert_int_eq(symlink("nowhere",
+					 scratch_text("%s/config.json", away)),
+			0);
+	if (_i == 2)
+		ck_assert_int_eq(
+			mkfifo(scratch_text("%s/config.json", away), 0600), 0);
+	if (_i == 3) {
+		ck_assert_int_eq(mkdir(odd, 0755), 0);
+		scratch_copy(scratch_text("%s/config.json", bundle),
+			scratch_text("%s/config.json", odd));
+		scratch_make_folder(scratch_text("%s/rootfs", odd));
+		away = odd;
+	}
+	ck_assert_int_eq(chdir(away), 0);
+	struct run run = RUN(program, "run", "--root", state, name);
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_refused(&run, 1);
+	free(program);
+}
+END_TEST
+
 /* The PID cannot be told, so whoever wants it could not stop the container. */
 START_TEST(pid_file_cannot_be_written)
 {
@@ -1549,6 +1580,7 @@ add_input(Suite *suite)
 	tcase_add_test(input, stopped_container);
 	tcase_add_test(input, no_such_container);
 	tcase_add_loop_test(input, rootfs_is_none, 0, 5);
+	tcase_add_loop_test(input, config_is_none, 0, 4);
 	tcase_add_test(input, pid_file_cannot_be_written);
 	tcase_add_test(input, pid_file_is_whole);
 	tcase_add_test(input, stale_states);
