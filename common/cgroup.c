@@ -189,20 +189,18 @@ cgroup_each(pid_t pid,
 
 /* --- who is in them ------------------------------------------------------- */
 
-/* Call `with` for a folder and all below it, the deepest first. One that
- * vanishes meanwhile is passed over. Returns 0, or -1 with errno. */
+/* The names of the folders in a folder. Returns 0, or -1 with errno; the list is
+ * to be freed in both cases. */
 static int
-walk( // NOLINT(misc-no-recursion)
-	int parent, const char *name,
-	int (*with)(int parent, const char *name, void *data), void *data)
+list_folders(int folder, char ***names)
 {
-	int fd = openat(
-		parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *entry;
 	int result = 0;
 
+	*names = NULL;
 	if (fd == -1)
-		return errno == ENOENT ? 0 : -1;
+		return -1;
 	DIR *dir = fdopendir(fd);
 	if (dir == NULL) {
 		close(fd);
@@ -212,11 +210,75 @@ walk( // NOLINT(misc-no-recursion)
 		if (entry->d_type == DT_DIR &&
 			strcmp(entry->d_name, ".") != 0 &&
 			strcmp(entry->d_name, "..") != 0)
-			result = walk(fd, entry->d_name, with, data);
+			result = lines_append(names, strdup(entry->d_name));
 	int error = errno;
 	closedir(dir);
 	errno = error;
-	return result == 0 ? with(parent, name, data) : result;
+	return result;
+}
+
+typedef int visit(int parent, const char *name, void *data);
+
+/*
+ * Call `with` for all below a folder, the deepest first. One that vanishes
+ * meanwhile is passed over. A container can nest more folders than we may open:
+ * a folder is closed on the way down and found again by ".." on the way up.
+ * *folder is then another descriptor, -1 when it could not be found.
+ * Returns 0, or -1 with errno.
+ */
+static int
+walk_below( // NOLINT(misc-no-recursion)
+	int *folder, visit *with, void *data)
+{
+	char **names;
+	int result = list_folders(*folder, &names);
+
+	for (char **name = names; result == 0 && name != NULL && *name != NULL;
+		name++) {
+		int child = openat(*folder, *name,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (child == -1 && errno == ENOENT)
+			continue;
+		if (child == -1) {
+			result = -1;
+			break;
+		}
+		close(*folder);
+		*folder = -1;
+		result = walk_below(&child, with, data);
+		if (result == 0)
+			*folder = openat(child, "..",
+				O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int error = errno;
+		if (child != -1)
+			close(child);
+		errno = error;
+		if (result == 0)
+			result =
+				*folder == -1 ? -1 : with(*folder, *name, data);
+	}
+	int error = errno;
+	lines_free(names);
+	errno = error;
+	return result;
+}
+
+/* The same, and then for the folder itself. */
+static int
+walk(const char *path, visit *with, void *data)
+{
+	int folder =
+		open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (folder == -1)
+		return errno == ENOENT ? 0 : -1;
+	int result = walk_below(&folder, with, data);
+	int error = errno;
+	if (folder != -1)
+		close(folder);
+	errno = error;
+	return result == 0 ? with(AT_FDCWD, path, data) : -1;
 }
 
 struct pids {
@@ -279,7 +341,7 @@ list_pids(char *const *folders, struct pids *all)
 
 	*all = (struct pids){NULL, 0};
 	for (; *folders != NULL; folders++)
-		if (walk(AT_FDCWD, *folders, add_pids, all) == -1) {
+		if (walk(*folders, add_pids, all) == -1) {
 			free(all->pids);
 			return -1;
 		}
@@ -450,7 +512,7 @@ remove_empty(char *const *folders)
 	int error = 0;
 
 	for (; *folders != NULL; folders++)
-		if (walk(AT_FDCWD, *folders, remove_folder, NULL) == 0)
+		if (walk(*folders, remove_folder, NULL) == 0)
 			remove_way(*folders);
 		else if (error == 0 || error == EBUSY)
 			error = errno;
@@ -655,8 +717,6 @@ kill_members(char *const *folders, const struct timespec *end)
 			poll(&fds[i], 1, milliseconds_until(end));
 			close(fds[i].fd);
 		}
-	/* The kernel takes a dead process out a moment after it has died. */
-	poll(NULL, 0, 1);
 	free(pids);
 	free(fds);
 	return fds == NULL ? -1 : 0;
@@ -696,17 +756,23 @@ cgroup_remove(char *const *folders)
 {
 	enum { SECONDS = 2 };
 	struct timespec end;
-	int result;
 
 	if (check_removable(folders) == -1)
 		return -1;
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += SECONDS;
-	while ((result = remove_empty(folders)) == -1 && errno == EBUSY &&
-		milliseconds_until(&end) > 0)
+	/* Who lives could make folders as fast as we remove them. */
+	for (;;) {
 		if (kill_members(folders, &end) == -1)
 			return -1;
-	return result;
+		if (remove_empty(folders) == 0)
+			return 0;
+		if (errno != EBUSY || milliseconds_until(&end) == 0)
+			return -1;
+		/* The kernel takes a dead process out a moment after it has
+		 * died. */
+		poll(NULL, 0, 1);
+	}
 }
 
 void

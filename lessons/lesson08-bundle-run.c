@@ -181,15 +181,19 @@ start(struct container *c, struct cgroup *cgroup)
 	return 0;
 }
 
-static void
+/* As much as can be done is done. Returns -1 when something is left. */
+static int
 clean_up(const struct bundle *bundle, struct state *state,
 	const struct cgroup *cgroup)
 {
+	int done = 0;
+
 	if (cgroup_remove(cgroup->folders) == -1)
-		die_say("rmdir of the container's cgroup");
+		done = die_say("rmdir of the container's cgroup");
 	hooks_run(bundle, BUNDLE_POSTSTOP, state, "stopped");
 	if (state_remove(state) == -1)
-		die_say("remove the state");
+		done = die_say("remove the state");
+	return done;
 }
 
 /* From the start to the end, or, detached, to the start alone. */
@@ -271,8 +275,9 @@ run(const char *name)
 	int code = claim(&state, name, &bundle, &cgroup) == -1
 			   ? DIE_FAILED
 			   : run_claimed(&c, &cgroup);
-	if (!detach || code != 0)
-		clean_up(&bundle, &state, &cgroup);
+	if ((!detach || code != 0) &&
+		clean_up(&bundle, &state, &cgroup) == -1 && code == 0)
+		code = DIE_FAILED;
 	bundle_free(&bundle);
 	cgroup_free(&cgroup);
 	state_free(&state);

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -552,6 +553,30 @@ START_TEST(nested_folders_are_removed_with_all_in_them)
 	removed(&cgroup);
 	for (int i = 0; i < DEEP; i++)
 		ck_assert_int_eq(child_wait(pids[i]), 128 + SIGKILL);
+}
+END_TEST
+
+/* Deeper than we may have files open. */
+START_TEST(deep_folders_are_removed)
+{
+	struct bundle_resources none = {.device_count = 0};
+	enum { FILES = 20, DEEP = 100 };
+	struct rlimit few = {FILES, FILES};
+
+	take_layout(_i);
+	struct cgroup cgroup = made(NULL, &none);
+	char *path = strdup(cgroup.folders[0]), *longer;
+	for (int i = 0; i < DEEP; i++) {
+		ck_assert_int_ne(asprintf(&longer, "%s/d", path), -1);
+		free(path);
+		path = longer;
+		ck_assert_int_eq(mkdir(path, 0755), 0);
+	}
+	pid_t pid = start_inside((char *[]){path, NULL}, stay, NULL);
+	free(path);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	removed(&cgroup);
+	ck_assert_int_eq(child_wait(pid), 128 + SIGKILL);
 }
 END_TEST
 
@@ -1736,7 +1761,7 @@ suite_cgroup(void)
 			relative_is_below_us_or_beside_us,
 			the_way_is_removed_too, a_busy_folder_is_refused,
 			nested_folders_are_removed_with_all_in_them,
-			our_own_cgroup_is_not_touched,
+			deep_folders_are_removed, our_own_cgroup_is_not_touched,
 			who_has_no_pid_for_us_is_killed_too, pids_limit_holds,
 			memory_limit_holds, numbers_are_written,
 			zero_is_no_limit, processors_are_inherited_or_chosen,
