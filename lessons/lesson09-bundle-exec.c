@@ -51,6 +51,7 @@
 #include "terminal.h"
 
 static const char *root, *cwd, *user, *process_file, *pid_file;
+static const char *pid_given, *bundle_dir;
 static bool tty, detach, all, force;
 
 static const struct option_entry own_options[] = {
@@ -67,6 +68,12 @@ static const struct option_entry own_options[] = {
 		&pid_file},
 	{'d', "detach", NULL, "exec: do not wait for the command", &detach,
 		NULL},
+	{0, "pid", "PID",
+		"exec: no NAME, but the init of any runtime's"
+		" container",
+		NULL, &pid_given},
+	{'b', "bundle", "DIR", "with --pid: the bundle of that container", NULL,
+		&bundle_dir},
 	{'a', "all", NULL, "kill: each of its processes", &all, NULL},
 	{'f', "force", NULL, "delete: kill it first", &force, NULL},
 	{0, "root", "DIR", "where the states are kept", NULL, &root},
@@ -125,6 +132,64 @@ find_running(const char *name)
 	if (c.state.status == STATE_STOPPED)
 		die_plain(DIE_FAILED, "container %s is stopped", name);
 	return c;
+}
+
+/* For cgroup_each. */
+static int
+add_cgroup(const char *mount_point, const char *path, const char *controllers,
+	void *data)
+{
+	json_t *folders = data;
+
+	(void)controllers;
+	if (json_array_append_new(
+		    folders, json_sprintf("%s%s", mount_point, path)) == -1)
+		die("malloc");
+	return 0;
+}
+
+/* The texts of an array, to which they belong; ends with NULL. */
+static char **
+texts_of(json_t *array)
+{
+	size_t count = json_array_size(array);
+	char **texts = calloc(count + 1, sizeof(*texts));
+
+	if (texts == NULL)
+		die("malloc");
+	for (size_t i = 0; i < count; i++)
+		texts[i] = (char *)json_string_value(json_array_get(array, i));
+	return texts;
+}
+
+/* A container of another runtime: there is no note of ours about it. But its
+ * cgroups are those of its init, and its process is in its config.json. */
+static void
+adopt(struct found *c)
+{
+	struct bundle bundle = box_load(bundle_dir == NULL ? "." : bundle_dir);
+	json_t *process = json_object_get(bundle.config, "process");
+	json_t *folders = json_array();
+
+	*c = (struct found){.state = {.lock = -1, .status = STATE_RUNNING}};
+	c->state.pid = options_pid(&lesson, pid_given);
+	c->pidfd = (int)syscall(SYS_pidfd_open, c->state.pid, 0);
+	if (c->pidfd == -1)
+		die("pidfd_open %d", c->state.pid);
+	if (ns_different(c->state.pid) == 0)
+		die_plain(DIE_FAILED,
+			"%d is in no container: its namespaces are ours",
+			c->state.pid);
+	if (cgroup_each(c->state.pid, add_cgroup, folders) == -1)
+		die("read /proc/%d/cgroup", c->state.pid);
+	c->state.folder = strdup(bundle.dir);
+	c->state.file = json_pack("[O,o]", process, folders);
+	c->state.list = texts_of(folders);
+	if (c->state.folder == NULL || c->state.file == NULL)
+		die("malloc");
+	c->state.cgroups = c->state.list;
+	c->state.process = process;
+	bundle_free(&bundle);
 }
 
 /* Who takes part: the runner; a process that joins the container and has a
@@ -327,7 +392,8 @@ read_process(const struct state *state)
 	char *name, *error;
 	int done;
 
-	if (asprintf(&name, "%s/state.json: process", state->folder) == -1)
+	if (asprintf(&name, "%s/%s: process", state->folder,
+		    pid_given == NULL ? "state.json" : "config.json") == -1)
 		die("malloc");
 	done = process_file != NULL
 		       ? bundle_load_process(&process, process_file, &error)
@@ -353,11 +419,16 @@ exec_in(const char *name, char **words)
 	char **kept, *error;
 
 	if (words[0] == NULL && process_file == NULL)
-		options_wrong(&lesson, "exec %s: which command?", name);
+		options_wrong(&lesson, "exec %s: which command?",
+			name == NULL ? pid_given : name);
 	/* A folder of the host that our caller has left open would be a way
 	 * out of the container (CVE-2024-21626). */
 	child_close_fds();
-	struct found c = find_running(name);
+	struct found c;
+	if (name == NULL)
+		adopt(&c);
+	else
+		c = find_running(name);
 	struct bundle_process base = read_process(&c.state), process = base;
 	if (settings_apply(&settings, &process, &kept, &error) == -1)
 		options_wrong(&lesson, "%s", error);
@@ -589,6 +660,8 @@ tool(char **words, int count)
 {
 	const char *verb = words[0], *name = words[1];
 
+	if (strcmp(verb, "exec") == 0 && pid_given != NULL)
+		return exec_in(NULL, words + 1);
 	if (count >= 2 && strcmp(verb, "exec") == 0)
 		return exec_in(name, words + 2);
 	if (count == 2 && strcmp(verb, "ps") == 0)

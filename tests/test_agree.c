@@ -1339,7 +1339,53 @@ ck_enters(pid_t pid, char *const argv[])
 	support_run_free(&run);
 }
 
-START_TEST(lesson03_enters_what_others_started)
+/* The line of a status file that begins so, to be freed. */
+static char *
+status_line(pid_t pid, const char *name)
+{
+	char *text = proc_read(pid, "status");
+
+	ck_assert_ptr_nonnull(text);
+	const char *line = strstr(text, name);
+	ck_assert_ptr_nonnull(line);
+	char *found = support_text("%.*s", (int)strcspn(line, "\n"), line);
+	free(text);
+	return found;
+}
+
+/* What is put in is in the init's cgroups, and may no more than it. */
+static void
+ck_same_limits(pid_t init, char *pid)
+{
+	static const char *const lines[] = {
+		"CapEff:", "CapBnd:", "NoNewPrivs:"};
+	char *file = support_text("%s/entered.pid", bundle);
+	pid_t entered;
+
+	ck_assert_int_eq(
+		CALL("./lesson09", "exec", "--pid", pid, "--bundle", bundle,
+			"--detach", "--pid-file", file, "sleep", "1000"),
+		0);
+	char *text = read_text(file);
+	ck_assert_int_eq(proc_parse_pid(text, &entered), 0);
+	char *expected = proc_read(init, "cgroup");
+	char *found = proc_read(entered, "cgroup");
+	ck_assert_str_eq(found, expected);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char *a = status_line(entered, lines[i]);
+		char *b = status_line(init, lines[i]);
+		ck_assert_str_eq(a, b);
+		free(a);
+		free(b);
+	}
+	ck_assert_int_eq(kill(entered, SIGKILL), 0);
+	free(found);
+	free(expected);
+	free(text);
+	free(file);
+}
+
+START_TEST(we_enter_what_others_started)
 {
 	int peer = _i == 0 ? RUNC : CRUN;
 
@@ -1351,6 +1397,10 @@ START_TEST(lesson03_enters_what_others_started)
 	char *pid = support_text("%d", init);
 	ck_enters(init, (char *const[]){"./lesson03", "-t", pid, "-a", "sh",
 				"-c", READ_LINKS, NULL});
+	ck_enters(init,
+		(char *const[]){"./lesson09", "exec", "--pid", pid, "--bundle",
+			bundle, "sh", "-c", READ_LINKS, NULL});
+	ck_same_limits(init, pid);
 	free(pid);
 	delete_container(peer);
 }
@@ -1863,12 +1913,10 @@ suite_agree(void)
 	if (SUPPORT_HAVE("agrees_with_crun", "root", "crun"))
 		tcase_add_loop_test(tcase, agrees_with_crun, 0, count);
 	tcase = add_case(suite, "entering");
-	if (SUPPORT_HAVE("lesson03_enters_what_others_started", "root", "runc"))
-		tcase_add_loop_test(
-			tcase, lesson03_enters_what_others_started, 0, 1);
-	if (SUPPORT_HAVE("lesson03_enters_what_others_started", "root", "crun"))
-		tcase_add_loop_test(
-			tcase, lesson03_enters_what_others_started, 1, 2);
+	if (SUPPORT_HAVE("we_enter_what_others_started", "root", "runc"))
+		tcase_add_loop_test(tcase, we_enter_what_others_started, 0, 1);
+	if (SUPPORT_HAVE("we_enter_what_others_started", "root", "crun"))
+		tcase_add_loop_test(tcase, we_enter_what_others_started, 1, 2);
 	if (SUPPORT_HAVE(
 		    "others_enter_what_lesson08_started", "root", "nsenter"))
 		tcase_add_test(tcase, others_enter_what_lesson08_started);
