@@ -143,11 +143,29 @@ identity_take(const struct bundle_process *process)
 		die("prctl PR_SET_KEEPCAPS");
 }
 
-/* From the container's own /etc/passwd. */
+/* The container's own, which may have made anything of it: a FIFO would make us
+ * wait, and a device may have no end. */
+static FILE *
+open_passwd(void)
+{
+	enum { MOST = 1 << 24 };
+	int fd = open(
+		"/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd == -1)
+		return NULL;
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_size > MOST) {
+		close(fd);
+		return NULL;
+	}
+	return fdopen(fd, "r");
+}
+
 static char *
 home_of(uid_t uid)
 {
-	FILE *in = fopen("/etc/passwd", "re");
+	FILE *in = open_passwd();
 	char *home = NULL;
 	struct passwd *user;
 
