@@ -1,6 +1,7 @@
 #include "caps.h"
 
 #include <stddef.h>
+#include <strings.h>
 
 #include "die.h"
 
@@ -16,6 +17,19 @@ caps_have(cap_value_t capability)
 		value = CAP_CLEAR;
 	cap_free(caps);
 	return value == CAP_SET;
+}
+
+int
+caps_parse(const char *name, cap_value_t *capability)
+{
+	if (cap_from_name(name, capability) == -1)
+		return -1;
+	char *full = cap_to_name(*capability);
+	if (full == NULL)
+		die("cap_to_name");
+	int result = strcasecmp(full, name) == 0 ? 0 : -1;
+	cap_free(full);
+	return result;
 }
 
 uint64_t

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/capability.h>
 
+#include "caps.h"
 #include "schema.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -72,8 +73,7 @@ read_user(struct jsonfile *f, struct bundle_process *process)
 }
 
 /*
- * libcap takes names in small letters and numbers, too; runc does not. Whether
- * the running kernel has the capability is not asked here.
+ * libcap takes names in small letters, too; runc does not. Whether the running kernel has the capability is not asked here.
  * within: what the set may have.
  */
 static uint64_t
@@ -89,8 +89,7 @@ read_set(struct jsonfile *f, const char *name, uint64_t within)
 		cap_value_t capability = 0;
 
 		if (strncmp(json_string_value(text), "CAP_", 4) != 0 ||
-			cap_from_name(json_string_value(text), &capability) ==
-				-1)
+			caps_parse(json_string_value(text), &capability) == -1)
 			expected = "the name of a capability";
 		else if ((within & UINT64_C(1) << capability) == 0)
 			expected = "one that is permitted, too";

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/capability.h>
 
+#include "caps.h"
 #include "die.h"
 
 static int
@@ -58,9 +59,7 @@ apply_cap(const char *name, struct bundle_caps *caps, char **error)
 		    strncasecmp(name, "cap_", 4) == 0 ? "" : "cap_",
 		    name) == -1)
 		die("malloc");
-	/* It takes numbers, too. */
-	bool good = name[strspn(name, "0123456789")] != '\0' &&
-		    cap_from_name(full, &number) == 0;
+	bool good = caps_parse(full, &number) == 0;
 	free(full);
 	if (!good)
 		return fail(error, "cap", name, "a capability, CAP_NET_ADMIN");
