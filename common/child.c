@@ -43,6 +43,8 @@ child_begin(int parent)
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)
 		die("sigprocmask");
+	if (signal(SIGXFSZ, SIG_DFL) == SIG_ERR)
+		die("signal SIGXFSZ");
 }
 
 int

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,10 @@ sealed_begin(char **argv)
 		die("realpath /proc/self/exe");
 	if (setenv(variable, path, 1) == -1)
 		die("setenv");
+	/* Where RLIMIT_FSIZE is too small, a write is to fail and be told, and
+	 * not to kill. It stays so in the copy; child_begin takes it back. */
+	if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+		die("signal SIGXFSZ");
 	int fd = copy(program);
 	syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
 	die("execveat a copy of %s", path);
