@@ -858,6 +858,7 @@ state_claim(
 		result = make_folder(state, store.fd);
 		if (result == -1) {
 			fail(error, errno, "make %s: %m", state->folder);
+			(void)remove_scrap(store.fd);
 			state_free(state);
 		}
 	}
