@@ -486,6 +486,11 @@ read_device(struct reader *r, const json_t *element, size_t i,
 		strchr("cbup", device->type) == NULL)
 		jsonfile_fault(&r->f, type, "c, b, u or p",
 			"linux.devices[%zu].type", i);
+	if (device->path != NULL &&
+		device->path[strlen(device->path) - 1] == '/')
+		jsonfile_fault(&r->f, json_object_get(element, "path"),
+			"a path that ends with a name",
+			"linux.devices[%zu].path", i);
 	if (device->type == 'p')
 		return;
 	device->major =
@@ -506,6 +511,24 @@ read_devices(struct reader *r)
 	b->device_count = json_array_size(array);
 	for (size_t i = 0; i < b->device_count; i++)
 		read_device(r, json_array_get(array, i), i, &b->devices[i]);
+}
+
+/* Who is to see nothing at all needs no container. */
+static void
+check_masked(struct reader *r)
+{
+	const json_t *array = jsonfile_get(&r->f, "linux.maskedPaths");
+
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const json_t *path = json_array_get(array, i);
+		char *clean = jsonfile_checked(
+			&r->f, inside_clean(json_string_value(path)));
+
+		if (clean != NULL && clean[0] == '\0')
+			jsonfile_fault(&r->f, path, "a path below /",
+				"linux.maskedPaths[%zu]", i);
+		free(clean);
+	}
 }
 
 static void
@@ -632,6 +655,7 @@ read_values(struct reader *r)
 	read_devices(r);
 	read_cgroup(r);
 	read_propagation(r);
+	check_masked(r);
 	b->masked_paths =
 		jsonfile_strings(f, jsonfile_get(f, "linux.maskedPaths"));
 	b->readonly_paths =

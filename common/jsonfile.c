@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -165,29 +164,50 @@ check_file(struct jsonfile *f, int fd)
 	return NULL;
 }
 
-/* What was an integer before jansson read it as a double, and fits one, becomes
- * one again. Takes the value, which is not deeper than jansson allows. */
-static json_t *
-make_integers( // NOLINT(misc-no-recursion)
-	json_t *value)
+/*
+ * What makes a double of the integer that these digits are: "" when it need not
+ * be one, because jansson's integers hold it. As a double, 2^64 - 1 is 2^64, and
+ * stands for "unlimited"; whatever else would be that is made larger.
+ */
+static const char *
+exponent_of(const char *text, const char *digits)
 {
-	double number = json_real_value(value);
-	json_t *part;
+	char before = digits == text ? ' ' : digits[-1], *end;
 
-	for (size_t i = 0; i < json_array_size(value); i++) {
-		part = json_incref(json_array_get(value, i));
-		json_array_set_new(value, i, make_integers(part));
+	errno = 0;
+	unsigned long long number = strtoull(digits, &end, 10);
+	bool too_large = errno == ERANGE;
+	if (strchr("+.eE", before) != NULL || strchr(".eE", *end) != NULL ||
+		number <= (unsigned long long)INT64_MAX + (before == '-'))
+		return "";
+	return too_large && strtod(digits, NULL) == 0x1p64 ? "e1" : "e0";
+}
+
+/* A copy of the text in which each of them is written as a double. All other
+ * numbers stay as they are. The text ends with a zero byte. */
+static char *
+mark_large(struct jsonfile *f, const char *text, size_t *size)
+{
+	char *copy = jsonfile_checked(f, malloc(*size + *size / 8 + 1));
+	const char *end = text + *size;
+	char *to = copy;
+	bool quoted = false;
+
+	for (const char *c = text; copy != NULL && c < end;) {
+		size_t length = quoted ? 0 : strspn(c, "0123456789");
+		const char *exponent = length > 18 ? exponent_of(text, c) : "";
+
+		if (*c == '"')
+			quoted = !quoted;
+		/* What is behind a backslash does not end the string. */
+		if (length == 0)
+			length = *c == '\\' && c + 1 < end ? 2 : 1;
+		to = mempcpy(to, c, length);
+		to = mempcpy(to, exponent, strlen(exponent));
+		c += length;
 	}
-	for (void *m = json_object_iter(value); m != NULL;
-		m = json_object_iter_next(value, m)) {
-		part = json_incref(json_object_iter_value(m));
-		json_object_iter_set_new(value, m, make_integers(part));
-	}
-	if (!json_is_real(value) || fabs(number) >= 0x1p63 ||
-		number != (double)(json_int_t)number)
-		return value;
-	json_decref(value);
-	return json_integer((json_int_t)number);
+	*size = to - copy;
+	return copy;
 }
 
 /* jansson refuses most of what is to be refused by itself. */
@@ -202,8 +222,12 @@ parse(struct jsonfile *f, const char *text, size_t size)
 	 * jansson's integers hold. */
 	if (f->root == NULL &&
 		json_error_code(&e) == json_error_numeric_overflow) {
-		f->root = make_integers(json_loadb(
-			text, size, flags | JSON_DECODE_INT_AS_REAL, &e));
+		char *marked = mark_large(f, text, &size);
+
+		if (marked == NULL)
+			return;
+		f->root = json_loadb(marked, size, flags, &e);
+		free(marked);
 	}
 	if (f->root == NULL) {
 		/* It quotes the file, where bytes may be no characters. */
@@ -222,7 +246,7 @@ parse(struct jsonfile *f, const char *text, size_t size)
 static void
 read_file(struct jsonfile *f, FILE *file)
 {
-	char *text = jsonfile_checked(f, malloc(JSONFILE_MAX + 1));
+	char *text = jsonfile_checked(f, malloc(JSONFILE_MAX + 2));
 	size_t size;
 
 	if (text == NULL)
@@ -233,8 +257,10 @@ read_file(struct jsonfile *f, FILE *file)
 	else if (size > JSONFILE_MAX)
 		jsonfile_fail(f, EFBIG, "%s: found more than %d bytes", f->name,
 			JSONFILE_MAX);
-	else
+	else {
+		text[size] = '\0';
 		parse(f, text, size);
+	}
 	free(text);
 }
 

@@ -293,6 +293,8 @@ static const struct {
 		" \"RLIMIT_NOFILE\", expected each type once"},
 	{"\"hard\": 1024", "\"hard\": -1",
 		": process.rlimits[0].hard: found -1, expected a whole"},
+	{"\"soft\": 1024", "\"soft\": 18446744073709551616",
+		": process.rlimits[0].soft: found 1.84467"},
 	{"\"soft\": 1024", "\"soft\": 18446744073709551616000",
 		": process.rlimits[0].soft: found 1.84467"},
 	{",\n\t\t\t\t\"soft\": 1024", "",
@@ -362,6 +364,19 @@ static const struct {
 		": linux.namespaces[1].path: found the string"
 		" \"proc/1/ns/net\", expected an absolute path"},
 	{"\"/proc/kcore\"", "[]", ": linux.maskedPaths[2]: found an empty"},
+	{"\"/proc/kcore\"", "\"/./\"",
+		": linux.maskedPaths[2]: found the string \"/./\", expected a"
+		" path below /"},
+	{"\"maskedPaths\"",
+		"\"devices\": [{\"type\": \"p\", \"path\": \"/dev/\"}],"
+		" \"maskedPaths\"",
+		": linux.devices[0].path: found the string \"/dev/\""},
+	{"\"CAP_KILL\"", "\"CAP_KILL,CAP_CHOWN\"",
+		": process.capabilities.bounding[1]: found the string"
+		" \"CAP_KILL,CAP_CHOWN\", expected the name"},
+	{"\"CAP_KILL\"", "\"CAP_KILL \"",
+		": process.capabilities.bounding[1]: found the string"
+		" \"CAP_KILL \", expected the name"},
 	{"\"readonlyPaths\": [", "\"readonlyPaths\": \"/\", \"x\": [",
 		": linux.readonlyPaths: found the string \"/\", expected an"},
 	{"\"linux\": {", "\"linux\": {\"seccomp\": true,",
@@ -1343,12 +1358,22 @@ START_TEST(no_limit_leaves_other_numbers_as_they_are)
 	free(original);
 	original = read_file("tests/everything.json");
 	replace("\"hard\": 4096", "\"hard\": 18446744073709551615");
+	/* A double does not hold it, and what a string says is no number. */
+	free(original);
+	original = read_file(config);
+	replace("86400", "9007199254740993");
+	free(original);
+	original = read_file(config);
+	replace("\"A=1\"", "\"A=\\\"18446744073709551615\"");
 	error = load(&b);
 	ck_assert_msg(error == NULL, "refused: %s", error);
 	ck_assert(b.process.rlimits[0].limit.rlim_max == RLIM_INFINITY);
 	ck_assert_uint_eq(b.process.rlimits[0].limit.rlim_cur, 1024);
 	ck_assert_uint_eq(b.process.gids[1], 4294967294U);
 	ck_assert_int_eq(b.boottime.secs, -5);
+	ck_assert_int_eq(b.monotonic.secs, 9007199254740993);
+	ck_assert_str_eq(
+		b.hooks[BUNDLE_PRESTART][0].env[0], "A=\"18446744073709551615");
 	/* As a state file would hold it. */
 	bundle_process_free(&b.process);
 	ck_assert_int_eq(
