@@ -98,15 +98,13 @@ hooks_run(const struct bundle *bundle, enum bundle_hook_kind kind,
 		close(input);
 		if (code == 0)
 			continue;
-		fprintf(stderr, "%s: hooks.%s[%zu]: %s: ",
-			program_invocation_short_name, bundle_hook_names[kind],
-			i, hook->path);
 		if (code == -1)
-			fprintf(stderr, "not ready after %lld s\n",
+			return die_say_plain(
+				"hooks.%s[%zu]: %s: not ready after %lld s",
+				bundle_hook_names[kind], i, hook->path,
 				hook->timeout.value);
-		else
-			fprintf(stderr, "exit code %d\n", code);
-		return -1;
+		return die_say_plain("hooks.%s[%zu]: %s: exit code %d",
+			bundle_hook_names[kind], i, hook->path, code);
 	}
 	return 0;
 }

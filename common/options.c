@@ -161,6 +161,19 @@ options_all(const char *name)
 	return all;
 }
 
+void
+options_only(const struct lesson *lesson, const char *verb,
+	const struct option_verb *list)
+{
+	for (; list->option != NULL; list++)
+		for (int i = 0; i < given_count; i++)
+			if (strcmp(given[i].name, list->option) == 0 &&
+				strcmp(verb, list->verb) != 0)
+				options_wrong(lesson,
+					"--%s is for %s, not for %s",
+					list->option, list->verb, verb);
+}
+
 /* Read options up to the next operand, see getopt(3). */
 static void
 read_options(const struct lesson *lesson, int argc, char **argv)

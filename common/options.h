@@ -62,6 +62,15 @@ int options_parse(const struct lesson *lesson, int argc, char **argv);
  * array ends with NULL and is to be freed. Ends by die. */
 const char **options_all(const char *name);
 
+/* An option that belongs to one verb. A list of them ends with {NULL, NULL}. */
+struct option_verb {
+	const char *option, *verb;
+};
+
+/* Another verb with it is wrong usage: options_wrong. */
+void options_only(const struct lesson *lesson, const char *verb,
+	const struct option_verb *list);
+
 /* Wrong usage: print a message and where to find help; exit code 2. */
 void options_wrong(const struct lesson *lesson, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));

@@ -87,8 +87,12 @@ refuse_unsupported(const struct bundle *bundle)
 		return;
 	fprintf(stderr, "%s: config.json asks for what this runtime has not:\n",
 		lesson.number);
-	for (; *what != NULL; what++)
-		fprintf(stderr, "  %s\n", *what);
+	for (; *what != NULL; what++) {
+		char *clean = display_clean(*what);
+
+		fprintf(stderr, "  %s\n", clean);
+		free(clean);
+	}
 	if (!ignore)
 		die_plain(DIE_FAILED,
 			"not started (--ignore-unsupported runs it without)");
@@ -290,13 +294,15 @@ static void
 print_state(const struct state *state)
 {
 	char *bundle = display_clean(state->bundle);
+	char *created = display_clean(state->created);
 
 	if (quiet)
 		printf("%s\n", state->name);
 	else
 		printf("%-12s   %-10d  %-10s  %-20s   %s   %u\n", state->name,
-			state->pid, state_words[state->status], bundle,
-			state->created, state->owner);
+			state->pid, state_words[state->status], bundle, created,
+			state->owner);
+	free(created);
 	free(bundle);
 }
 
@@ -326,7 +332,9 @@ list_containers(void)
 		report_document(all);
 	else
 		json_decref(all);
-	return fflush(stdout) == EOF ? DIE_FAILED : 0;
+	if (fflush(stdout) == EOF)
+		die("write standard output");
+	return 0;
 }
 
 static int
@@ -343,9 +351,17 @@ write_spec(void)
 static int
 tool(char **operands, int count)
 {
-	if (spec || (count == 1 && strcmp(operands[0], "spec") == 0))
+	static const struct option_verb belong[] = {{"detach", "run"},
+		{"pid-file", "run"}, {"ignore-unsupported", "run"},
+		{"rootless", "spec"}, {"quiet", "list"}, {NULL, NULL}};
+	const char *verb = spec ? "spec" : list ? "list" : operands[0];
+
+	options_only(&lesson, verb, belong);
+	if ((spec || list) && (count > 0 || (spec && list)))
+		options_wrong(&lesson, "--%s stands alone", verb);
+	if (spec || (count == 1 && strcmp(verb, "spec") == 0))
 		return write_spec();
-	if (list || (count == 1 && strcmp(operands[0], "list") == 0))
+	if (list || (count == 1 && strcmp(verb, "list") == 0))
 		return list_containers();
 	if (count == 2 && strcmp(operands[0], "run") == 0)
 		return run(operands[1]);

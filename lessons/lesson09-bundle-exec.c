@@ -377,8 +377,7 @@ tell_unsupported(const struct bundle_process *process, const char *name)
 	char **what = process->unsupported;
 
 	for (; *what != NULL; what++)
-		fprintf(stderr, "%s: %s: not done by this runtime: %s\n",
-			lesson.number, name, *what);
+		die_say_plain("%s: not done by this runtime: %s", name, *what);
 	if (what != process->unsupported && process_file != NULL)
 		die_plain(DIE_FAILED, "not started");
 }
@@ -658,8 +657,14 @@ remove_it(const char *name)
 static int
 tool(char **words, int count)
 {
+	static const struct option_verb belong[] = {{"cwd", "exec"},
+		{"env", "exec"}, {"user", "exec"}, {"tty", "exec"},
+		{"cap", "exec"}, {"process", "exec"}, {"pid-file", "exec"},
+		{"detach", "exec"}, {"pid", "exec"}, {"bundle", "exec"},
+		{"all", "kill"}, {"force", "delete"}, {NULL, NULL}};
 	const char *verb = words[0], *name = words[1];
 
+	options_only(&lesson, verb, belong);
 	if (strcmp(verb, "exec") == 0 && pid_given != NULL)
 		return exec_in(NULL, words + 1);
 	if (count >= 2 && strcmp(verb, "exec") == 0)

@@ -1066,8 +1066,8 @@ START_TEST(start_that_fails_late)
 			"path", "/bin/touch", "args", "touch", later));
 	for (int detach = 0; detach < 2; detach++) {
 		struct run run = RUN("./lesson08", "run",
-			detach ? "--detach" : "--quiet", "--root", state,
-			"--bundle", bundle, "--pid-file", pid, name);
+			detach ? "--detach" : "--ignore-unsupported", "--root",
+			state, "--bundle", bundle, "--pid-file", pid, name);
 		ck_refused(&run, 1);
 		ck_nothing_left();
 		ck_assert_int_eq(access(pid, F_OK), -1);
@@ -1202,6 +1202,61 @@ START_TEST(config_is_none)
 	ck_assert_int_eq(chdir("/"), 0);
 	ck_refused(&run, 1);
 	free(program);
+}
+END_TEST
+
+/* It is read for HOME. */
+START_TEST(passwd_is_none)
+{
+	char *bundle = scratch_bundle(ARGS("sh", "-c", "echo $HOME"));
+	char *passwd = scratch_text("%s/rootfs/etc/passwd", bundle);
+
+	scratch_change(bundle, json_pack("{s:{s:[]}}", "process", "env"));
+	if (_i == 0)
+		ck_assert_int_eq(mkfifo(passwd, 0666), 0);
+	else
+		ck_assert_int_eq(symlink("/dev/zero", passwd), 0);
+	struct run run = start(bundle);
+	ck_run(run, 0);
+	ck_assert_str_eq(run.out, "/\n");
+	support_run_free(&run);
+}
+END_TEST
+
+/* A limit of the caller is told, and does not kill without a word. The command
+ * dies by it as ever. */
+START_TEST(files_may_not_grow)
+{
+	char *bundle = scratch_bundle(ARGS("cat", "/proc/self/status"));
+	struct run run = RUN(
+		"sh", "-c", "(ulimit -f 0; exec ./lesson08 list 2>&1) | cat");
+
+	ck_run(run, 0);
+	ck_assert_ptr_nonnull(strstr(run.out, "EFBIG"));
+	support_run_free(&run);
+	run = start(bundle);
+	ck_run(run, 0);
+	ck_assert_ptr_nonnull(strstr(run.out, "SigIgn:\t0000000000000000"));
+	support_run_free(&run);
+}
+END_TEST
+
+/* Whatever verb an option is not for; and a list that goes nowhere. */
+START_TEST(verbs_and_options)
+{
+	static char *const wrong[][3] = {{"--list", "run", "x"},
+		{"--spec", "run", "x"}, {"--rootless", "run", "x"},
+		{"--quiet", "run", "x"}, {"--detach", "list", NULL},
+		{"--list", "--spec", NULL}};
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct run run = RUN(
+			"./lesson08", wrong[i][0], wrong[i][1], wrong[i][2]);
+		ck_refused(&run, 2);
+	}
+	struct run run = support_run_to("/dev/full",
+		(char *const[]){"./lesson08", "list", "--root", state, NULL});
+	ck_refused(&run, 1);
 }
 END_TEST
 
@@ -1581,6 +1636,9 @@ add_input(Suite *suite)
 	tcase_add_test(input, no_such_container);
 	tcase_add_loop_test(input, rootfs_is_none, 0, 5);
 	tcase_add_loop_test(input, config_is_none, 0, 4);
+	tcase_add_loop_test(input, passwd_is_none, 0, 2);
+	tcase_add_test(input, files_may_not_grow);
+	tcase_add_test(input, verbs_and_options);
 	tcase_add_test(input, pid_file_cannot_be_written);
 	tcase_add_test(input, pid_file_is_whole);
 	tcase_add_test(input, stale_states);

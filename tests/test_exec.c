@@ -275,7 +275,10 @@ START_TEST(wrong_usage_is_refused)
 		{"--user", "", "UID"}, {"--user", "root", "UID"},
 		{"--env", "A", "NAME=VALUE"}, {"--env", "=A", "NAME=VALUE"},
 		{"--cwd", "tmp", "absolute"}, {"--cap", "FOO", "capability"},
-		{"--cap", "7", "capability"}, {"--cap", "cap_7", "capability"}};
+		{"--cap", "7", "capability"}, {"--cap", "cap_7", "capability"},
+		{"--cap", "cap_kill=", "capability"},
+		{"--cap", "kill,chown", "capability"},
+		{"--force", "--", "--force is for delete, not for exec"}};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		prints(LESSON("exec", wrong[i][0], wrong[i][1], "box", "true"),
