@@ -417,6 +417,8 @@ exec_in(const char *name, char **words)
 		.caps = options_all("cap")};
 	char **kept, *error;
 
+	if (bundle_dir != NULL && pid_given == NULL)
+		options_wrong(&lesson, "--bundle goes with --pid");
 	if (words[0] == NULL && process_file == NULL)
 		options_wrong(&lesson, "exec %s: which command?",
 			name == NULL ? pid_given : name);
