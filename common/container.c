@@ -176,6 +176,9 @@ become_command(struct container *c, int sync, int parent, int slave)
 	else if (c->talk != NULL && talk_child(c->talk) == -1)
 		die("dup2");
 	keep_only((int *const[]){&sync, &parent}, 2);
+	identity_environment(process);
+	take_turn(sync);
+
 	identity_take(process);
 	/* The change of user has taken back that we die with the runner. */
 	if (!c->detach)
@@ -183,9 +186,6 @@ become_command(struct container *c, int sync, int parent, int slave)
 	else if (prctl(PR_SET_PDEATHSIG, 0) == -1)
 		die("prctl PR_SET_PDEATHSIG");
 	close(parent);
-	identity_environment(process);
-	take_turn(sync);
-
 	if (hooks_run(c->bundle, BUNDLE_START_CONTAINER, c->state, "created") ==
 		-1)
 		_exit(DIE_FAILED);
@@ -481,9 +481,12 @@ container_make(struct container *c)
 	int pair[2], parent = child_self();
 
 	c->pid = -1;
-	c->pidfd = c->master = -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
-		die("socketpair");
+	c->sync = c->pidfd = c->master = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
+		die_say("socketpair");
+		close(parent);
+		return -1;
+	}
 	c->sync = pair[0];
 	int done = needs_go_between(c->bundle)
 			   ? make_by_go_between(c, pair[1], parent)
@@ -544,7 +547,8 @@ give_turn(const struct container *c)
 }
 
 /* Its limits come as late as can be: they are for the command and its hooks,
- * and too low for our own work, perhaps. When it becomes its command, its end
+ * and too low for our own work, perhaps. But as another user it could be one
+ * whose limits we may not change: prlimit(2). When it becomes its command, its end
  * of the socket is closed; a number then is the errno of an exec that has
  * failed. */
 int

@@ -1241,6 +1241,41 @@ START_TEST(files_may_not_grow)
 }
 END_TEST
 
+/* Our caller allows us fewer than we need: that is told, and nothing is left. */
+START_TEST(few_descriptors_for_the_runner)
+{
+	char *bundle = scratch_bundle(ARGS("true"));
+	struct run run = RUN("sh", "-c",
+		scratch_text("ulimit -n %d; exec ./lesson08 run --root %s"
+			     " --bundle %s %s",
+			_i, state, bundle, name));
+
+	if (run.code != 0)
+		ck_refused(&run, 1);
+	else
+		ck_silent(&run);
+	ck_assert_int_eq(access(scratch_text("%s/.scrap", state), F_OK), -1);
+}
+END_TEST
+
+/* A limit of the container is for its command, and our work is done by then. */
+START_TEST(few_descriptors_for_the_container)
+{
+	char *bundle =
+		scratch_bundle(ARGS("sh", "-c", "ulimit -n; echo $HOME"));
+
+	scratch_make_file(scratch_text("%s/rootfs/etc/passwd", bundle),
+		"root:x:0:0::/home/of/root:/bin/sh\n");
+	scratch_change(bundle, json_pack("{s:{s:[],s:[{s:s,s:i,s:i}]}}",
+				       "process", "env", "rlimits", "type",
+				       "RLIMIT_NOFILE", "hard", 4, "soft", 4));
+	struct run run = start(bundle);
+	ck_run(run, 0);
+	ck_assert_str_eq(run.out, "4\n/home/of/root\n");
+	support_run_free(&run);
+}
+END_TEST
+
 /* Whatever verb an option is not for; and a list that goes nowhere. */
 START_TEST(verbs_and_options)
 {
@@ -1638,6 +1673,8 @@ add_input(Suite *suite)
 	tcase_add_loop_test(input, config_is_none, 0, 4);
 	tcase_add_loop_test(input, passwd_is_none, 0, 2);
 	tcase_add_test(input, files_may_not_grow);
+	tcase_add_loop_test(input, few_descriptors_for_the_runner, 5, 13);
+	tcase_add_test(input, few_descriptors_for_the_container);
 	tcase_add_test(input, verbs_and_options);
 	tcase_add_test(input, pid_file_cannot_be_written);
 	tcase_add_test(input, pid_file_is_whole);
