@@ -600,7 +600,7 @@ judge(struct look *look)
 	if (look->content == CONTENT_OLD)
 		return because(look, "it is from before the last boot");
 	if (!state->detached)
-		return because(look, "its runner was killed");
+		return because(look, "its runner is gone");
 	if (look->life == LIFE_OTHER)
 		return because(look,
 			"it has ended, and PID %d is another process now",
@@ -703,11 +703,14 @@ remove_scrap(int store)
 {
 	int folder = open_folder(store, scrap);
 
-	if (folder == -1)
-		return errno == ENOENT ? 0 : -1;
-	(void)unlinkat(folder, new_file, 0);
-	(void)unlinkat(folder, file_name, 0);
-	close(folder);
+	if (folder == -1 && errno == ENOENT)
+		return 0;
+	/* Where no file can be opened, it may be empty all the same. */
+	if (folder != -1) {
+		(void)unlinkat(folder, new_file, 0);
+		(void)unlinkat(folder, file_name, 0);
+		close(folder);
+	}
 	return unlinkat(store, scrap, AT_REMOVEDIR);
 }
 
@@ -858,8 +861,10 @@ state_claim(
 		result = make_folder(state, store.fd);
 		if (result == -1) {
 			fail(error, errno, "make %s: %m", state->folder);
-			(void)remove_scrap(store.fd);
 			state_free(state);
+			int code = errno;
+			(void)remove_scrap(store.fd);
+			errno = code;
 		}
 	}
 	end_look(&look);

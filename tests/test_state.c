@@ -449,7 +449,7 @@ START_TEST(a_killed_runner_is_cleaned_up)
 			ck_assert_int_eq(status_of("box"), -1);
 		else
 			claim(&state, "box");
-		said("box: cleaned up: its runner was killed", 1);
+		said("box: cleaned up: its runner is gone", 1);
 		if (pid > 0)
 			ck_assert_int_eq(child_wait(pid), 128 + SIGKILL);
 		ck_assert_int_eq(entries(), way == 2);
@@ -586,7 +586,7 @@ START_TEST(another_boot_or_process_is_not_it)
 	change("box", "start", json_integer(1));
 	change("box", "detached", json_false());
 	ck_assert_int_eq(count_all(NULL), 0);
-	said("box: cleaned up: its runner was killed", 1);
+	said("box: cleaned up: its runner is gone", 1);
 	ck_assert_int_eq(entries(), 0);
 	ck_assert(lives(pid));
 	child_end(pid);
@@ -732,7 +732,7 @@ START_TEST(of_many_one_gets_the_name)
 		killed_after(0);
 		ck_assert_int_eq(winners(), 1);
 		ck_assert_int_eq(entries(), 0);
-		said("its runner was killed", 1);
+		said("its runner is gone", 1);
 	}
 }
 END_TEST
