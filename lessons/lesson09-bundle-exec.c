@@ -436,6 +436,10 @@ exec_in(const char *name, char **words)
 	if (detach && process.terminal)
 		options_wrong(&lesson, "--detach: nobody would be at the"
 				       " terminal");
+	/* Who dies has no namespaces any more, and can take a while to end. */
+	struct ns_id mounts;
+	if (ns_get(c.state.pid, "mnt", &mounts) == -1 && errno == ENOENT)
+		die_plain(DIE_FAILED, "container %s is ending", name);
 	struct entry entry = {.container = &c,
 		.process = &process,
 		.flags = ns_different(c.state.pid)};

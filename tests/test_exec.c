@@ -503,6 +503,7 @@ START_TEST(delete_does_not_wait_for_ever)
 		sched_yield();
 	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
 	prints(LESSON("delete", "--force", "box"), 1, "", told);
+	prints(LESSON("exec", "box", "true"), 1, "", "box is ending\n");
 	ck_assert_int_eq(kill(pid, SIGCONT), 0);
 	ck_assert_int_eq(child_wait(pid), 128 + SIGKILL);
 	ck_assert_int_eq(unlink(file), 0);
