@@ -216,7 +216,7 @@ START_TEST(hook_of_the_container)
 	char *script =
 		"busybox grep -E '^(Cap|NoNew)' /proc/self/status;"
 		" busybox mount -t tmpfs none /tmp 2>/dev/null && echo mounted;"
-		" ls /proc/1/fd/0 >/dev/null || echo blind;"
+		" ls /proc/1/fd/0 >/dev/null 2>&1 || echo blind;"
 		" for fd in /proc/1/fd/*; do"
 		" if [ -d $fd/ ]; then echo $fd;"
 		" (echo pwned >$fd/pwned) 2>/dev/null;"
@@ -237,6 +237,10 @@ START_TEST(hook_of_the_container)
 	ck_assert_msg(end != NULL, "got: %.2000s", run.out);
 	/* The hook has printed what the command prints, and nothing else. */
 	*end = '\0';
+	/* Of a user's container, not even this may be looked at. */
+	if (geteuid() != 0 && end - run.out > 6 &&
+		strncmp(end - 6, "blind\n", 6) == 0)
+		end[-6] = '\0';
 	ck_assert_str_eq(run.out, end + strlen("end of the hook\n"));
 	ck_assert_str_eq(run.err, "");
 	support_run_free(&run);
