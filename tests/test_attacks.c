@@ -242,7 +242,8 @@ START_TEST(hook_of_the_container)
 		strncmp(end - 6, "blind\n", 6) == 0)
 		end[-6] = '\0';
 	ck_assert_str_eq(run.out, end + strlen("end of the hook\n"));
-	ck_assert_str_eq(run.err, "");
+	if (geteuid() == 0)
+		ck_assert_str_eq(run.err, "");
 	support_run_free(&run);
 }
 END_TEST
@@ -1254,10 +1255,11 @@ START_TEST(few_descriptors_for_the_runner)
 			     " --bundle %s %s",
 			_i, state, bundle, name));
 
+	/* A user is told more: what he cannot have here. */
 	if (run.code != 0)
-		ck_refused(&run, 1);
+		ck_refused(&run, run.code == DIE_CANNOT ? run.code : 1);
 	else
-		ck_silent(&run);
+		support_run_free(&run);
 	ck_assert_int_eq(access(scratch_text("%s/.scrap", state), F_OK), -1);
 }
 END_TEST
