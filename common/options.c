@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -174,18 +175,34 @@ options_only(const struct lesson *lesson, const char *verb,
 					list->option, list->verb, verb);
 }
 
+/* known: the entry that it is about, or NULL. word: as it was typed; of letters
+ * that stand together getopt tells one. */
+static void
+refuse_option(const struct lesson *lesson, int found,
+	const struct option_entry *known, const char *word)
+{
+	if (known != NULL && found == ':')
+		options_wrong(lesson, "--%s: expected an argument, --%s=%s",
+			known->name, known->name, known->argument);
+	if (known != NULL)
+		options_wrong(lesson, "--%s takes no argument", known->name);
+	if (isgraph(optopt))
+		options_wrong(lesson, "-%c: no such option", optopt);
+	options_wrong(lesson, "`%s`: no such option", word);
+}
+
 /* Read options up to the next operand, see getopt(3). */
 static void
 read_options(const struct lesson *lesson, int argc, char **argv)
 {
 	const struct option_entry *entries[MOST_OPTIONS];
 	struct option longs[MOST_OPTIONS + 1] = {{0}};
-	char letters[2 * MOST_OPTIONS + 2] = "";
+	char letters[2 * MOST_OPTIONS + 3] = "";
 	int count, found;
 
-	/* Else getopt_long would take the options of a command for ours. */
-	if (!lesson->mixed)
-		strcpy(letters, "+");
+	/* With + it leaves the options of a command alone; with : it tells a
+	 * missing argument from an unknown option. */
+	strcpy(letters, lesson->mixed ? ":" : "+:");
 	count = append(lesson->own, entries, longs, letters, 0);
 	count = append(shared, entries, longs, letters, count);
 	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
@@ -193,9 +210,10 @@ read_options(const struct lesson *lesson, int argc, char **argv)
 			find_entry(entries, count, found);
 
 		if (entry == NULL)
-			options_wrong(lesson,
-				"`%s`: no such option, or its argument is"
-				" missing or one too many",
+			refuse_option(lesson, found,
+				optopt == 0
+					? NULL
+					: find_entry(entries, count, optopt),
 				argv[optind - 1]);
 		take(entry);
 	}

@@ -939,6 +939,9 @@ state_remove(struct state *state)
 			break;
 		nanosleep(&moment, NULL);
 	}
+	/* The runner was quicker, and there is not even a place for states. */
+	if (errno == ENOENT && state->lock == -1)
+		result = 0;
 	int code = errno == EAGAIN ? EBUSY : errno;
 	free(root);
 	free(error);

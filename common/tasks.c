@@ -81,6 +81,7 @@ type_at(const struct types *types, uint32_t number)
 	return type;
 }
 
+/* A part of it would be of no use. */
 static char *
 read_all(const char *path, size_t *length)
 {
@@ -99,7 +100,11 @@ read_all(const char *path, size_t *length)
 		*length += n > 0 ? (size_t)n : 0;
 	}
 	close(fd);
-	return text;
+	if (text == NULL || *length == (size_t)st.st_size)
+		return text;
+	free(text);
+	errno = EIO;
+	return NULL;
 }
 
 static int
@@ -113,7 +118,11 @@ read_types(struct types *types)
 		return -1;
 	const struct btf_header *header =
 		(const struct btf_header *)types->text;
-	if (length < sizeof(*header) || header->magic != BTF_MAGIC) {
+	if (length < sizeof(*header) || header->magic != BTF_MAGIC ||
+		(size_t)header->hdr_len + header->type_off + header->type_len >
+			length ||
+		(size_t)header->hdr_len + header->str_off + header->str_len >
+			length) {
 		errno = ENOENT;
 		return -1;
 	}

@@ -1124,6 +1124,24 @@ leave_stopped(void)
 	support_run_free(&run);
 }
 
+/* The runner cleans up by itself when its container is killed: who deletes it
+ * may come too late, and even find no place for states any more. That is only
+ * so in the usual place, here in a /run of our own. */
+START_TEST(deleted_while_its_runner_cleans_up)
+{
+	struct run run = RUN("unshare", "--mount", "sh", "-c",
+		"mount -t tmpfs none /run && for i in 1 2 3 4 5; do"
+		" ./lesson08 run --bundle \"$1\" \"$2\" & until"
+		" ./lesson09 ps \"$2\"; do :; done;"
+		" ./lesson09 delete --force \"$2\" || exit; wait; done"
+		" >/dev/null 2>&1",
+		"sh", scratch_bundle(ARGS("sleep", "1000")), name);
+
+	ck_run(run, 0);
+	support_run_free(&run);
+}
+END_TEST
+
 START_TEST(stopped_container)
 {
 	leave_stopped();
@@ -1674,6 +1692,9 @@ add_input(Suite *suite)
 	if (support_have("cgroup", "cgroup_that_is_refused"))
 		tcase_add_test(input, cgroup_that_is_refused);
 	tcase_add_test(input, stopped_container);
+	if (support_have("root", "deleted_while_its_runner_cleans_up") &&
+		support_have("unshare", "deleted_while_its_runner_cleans_up"))
+		tcase_add_test(input, deleted_while_its_runner_cleans_up);
 	tcase_add_test(input, no_such_container);
 	tcase_add_loop_test(input, rootfs_is_none, 0, 5);
 	tcase_add_loop_test(input, config_is_none, 0, 4);
