@@ -172,7 +172,8 @@ check_file(struct jsonfile *f, int fd)
 static const char *
 exponent_of(const char *text, const char *digits)
 {
-	char before = digits == text ? ' ' : digits[-1], *end;
+	const int before = digits == text ? ' ' : digits[-1];
+	char *end;
 
 	errno = 0;
 	unsigned long long number = strtoull(digits, &end, 10);

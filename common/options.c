@@ -197,12 +197,13 @@ read_options(const struct lesson *lesson, int argc, char **argv)
 {
 	const struct option_entry *entries[MOST_OPTIONS];
 	struct option longs[MOST_OPTIONS + 1] = {{0}};
-	char letters[2 * MOST_OPTIONS + 3] = "";
-	int count, found;
-
 	/* With + it leaves the options of a command alone; with : it tells a
 	 * missing argument from an unknown option. */
-	strcpy(letters, lesson->mixed ? ":" : "+:");
+	char letters[2 * MOST_OPTIONS + 3] = "+:";
+	int count, found;
+
+	if (lesson->mixed)
+		memmove(letters, letters + 1, strlen(letters));
 	count = append(lesson->own, entries, longs, letters, 0);
 	count = append(shared, entries, longs, letters, count);
 	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
