@@ -156,6 +156,11 @@ share(struct bundle *bundle, const char *text)
 	char *path = NULL;
 	if (what[strspn(what, "0123456789")] == '\0')
 		path = ns_path(options_pid(&lesson, what), ns_types[type].name);
+	else if (strcmp(what, "host") != 0 && strchr(what, '/') == NULL)
+		options_wrong(&lesson,
+			"--share: found `%s`, expected a PID, a path with / in"
+			" it, or host",
+			what);
 	else if (strcmp(what, "host") != 0 && asprintf(&path, "%s", what) == -1)
 		die("malloc");
 	bundle->namespaces &= ~ns_types[type].flag;
