@@ -525,12 +525,15 @@ container_pivot(struct container *c)
 static int
 print_last_words(const struct container *c)
 {
-	struct pollfd in = {.fd = c->master, .events = POLLIN};
+	/* -1 where it is neither: then all is said already. */
+	struct pollfd in = {
+		.fd = c->talk != NULL ? c->talk->from[0] : c->master,
+		.events = POLLIN};
 	char text[4096];
 	ssize_t n = 1;
 
 	while (n > 0 && poll(&in, 1, 0) == 1 && (in.revents & POLLIN) != 0) {
-		n = read(c->master, text, sizeof(text));
+		n = read(in.fd, text, sizeof(text));
 		if (n > 0 && write(STDERR_FILENO, text, n) == -1)
 			break;
 	}
