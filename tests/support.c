@@ -471,8 +471,8 @@ read_terminal(struct session *session, int seconds)
 	char buffer[4096], *longer;
 
 	if (poll(&ready, 1, seconds * 1000) != 1)
-		ck_abort_msg(
-			"nothing for %d s after: %s", seconds, seen(session));
+		ck_abort_msg("nothing for %d s after: %.1500s", seconds,
+			seen(session));
 	ssize_t n = read(session->terminal, buffer, sizeof(buffer));
 	if (n <= 0)
 		return 0;
@@ -488,8 +488,8 @@ support_expect(struct session *session, const char *text)
 {
 	while (strstr(seen(session), text) == NULL)
 		if (read_terminal(session, EXPECT_SECONDS) == 0)
-			ck_abort_msg("ended before it printed `%s`: %s", text,
-				seen(session));
+			ck_abort_msg("ended before it printed `%s`: %.1500s",
+				text, seen(session));
 }
 
 void
