@@ -2,14 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bpf.h"
 #include "cgfile.h"
 
 #define NUMBER(n)                           \
@@ -302,30 +301,16 @@ emit_rule(struct program *p, const struct bundle_device_rule *rule)
 		p->code[first].off = (int16_t)(p->count - first - 1);
 }
 
-static int
-bpf(int command, union bpf_attr *attributes)
-{
-	return (int)syscall(SYS_bpf, command, attributes, sizeof(*attributes));
-}
-
 /* Returns a descriptor, or -1 with errno. */
 static int
 load(const struct program *p)
 {
-	enum { TRIES = 5 };
 	union bpf_attr load;
-	int fd, tries = 0;
 
 	memset(&load, 0, sizeof(load));
 	load.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-	load.insns = (uintptr_t)p->code;
-	load.insn_cnt = (uint32_t)p->count;
 	load.license = (uintptr_t) "MIT";
-	/* A signal may interrupt the kernel's check of the program. */
-	do
-		fd = bpf(BPF_PROG_LOAD, &load);
-	while (fd == -1 && errno == EAGAIN && ++tries < TRIES);
-	return fd;
+	return bpf_load(&load, p->code, p->count);
 }
 
 static int
@@ -341,7 +326,7 @@ attach(const char *folder, int program)
 	attach.attach_bpf_fd = (uint32_t)program;
 	attach.attach_type = BPF_CGROUP_DEVICE;
 	attach.attach_flags = BPF_F_ALLOW_MULTI;
-	int result = bpf(BPF_PROG_ATTACH, &attach);
+	int result = bpf_call(BPF_PROG_ATTACH, &attach);
 	int error = errno;
 	close(fd);
 	errno = error;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/magic.h>
 #include <sched.h>
@@ -10,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "bpf.h"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
@@ -232,8 +232,9 @@ struct program {
 	const struct types *types;
 	struct bpf_insn code[MOST_INSTRUCTIONS];
 	unsigned count;
-	int record; /* where it is on the stack: below 0 */
-	int error;  /* the errno that has ended the making of it */
+	const struct btf_type *context; /* what the kernel calls it with */
+	int record;			/* where it is on the stack: below 0 */
+	int error; /* the errno that has ended the making of it */
 };
 
 static void
@@ -320,11 +321,9 @@ type_named(const struct program *p, const char *name)
 
 /* Copy what a path from OBJECT leads to into the record. */
 static void
-emit_field(struct program *p, const char *in, const char *path, size_t to,
-	unsigned size)
+emit_field(struct program *p, const struct btf_type *type, const char *path,
+	size_t to, unsigned size)
 {
-	const struct btf_type *type = type_named(p, in);
-
 	emit_move(p, PLACE, OBJECT, 0);
 	size_t offset = emit_path(p, &type, path);
 	emit_copy(p, p->record + (int)to, size, offset);
@@ -332,12 +331,12 @@ emit_field(struct program *p, const char *in, const char *path, size_t to,
 
 /* Read a member of the context, which has no arrows behind it. */
 static void
-emit_context(struct program *p, unsigned to, const char *in, const char *member)
+emit_context(struct program *p, unsigned size, unsigned to, const char *member)
 {
-	const struct btf_type *type = type_named(p, in);
+	const struct btf_type *type = p->context;
 	size_t offset = emit_path(p, &type, member);
 
-	emit(p, BPF_LDX | BPF_MEM | BPF_DW, to, CONTEXT, (int)offset, 0);
+	emit(p, BPF_LDX | BPF_MEM | size, to, CONTEXT, (int)offset, 0);
 }
 
 static void
@@ -350,28 +349,29 @@ emit_return(struct program *p)
 /* Take the object from the context. The last call, which is without one, ends
  * here. */
 static void
-emit_object(struct program *p, const char *context, const char *member)
+emit_object(struct program *p, const char *member)
 {
-	emit_context(p, OBJECT, context, member);
+	emit_context(p, BPF_DW, OBJECT, member);
 	emit(p, BPF_JMP | BPF_JNE | BPF_K, OBJECT, 0, 2, 0);
 	emit_return(p);
 }
 
 static void
-emit_begin(struct program *p, size_t record_size)
+emit_begin(struct program *p, const char *context, size_t record_size)
 {
+	p->context = type_named(p, context);
 	p->record = -(int)record_size;
 	emit_move(p, CONTEXT, BPF_REG_1, 0);
 }
 
 /* Write the record to who reads the iterator. */
 static void
-emit_end(struct program *p, const char *context)
+emit_end(struct program *p)
 {
 	const struct btf_type *type = type_named(p, "bpf_iter_meta");
 	size_t offset = emit_path(p, &type, "seq");
 
-	emit_context(p, BPF_REG_1, context, "meta");
+	emit_context(p, BPF_DW, BPF_REG_1, "meta");
 	emit(p, BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_1, BPF_REG_1, (int)offset,
 		0);
 	emit_move(p, BPF_REG_2, BPF_REG_10, p->record);
@@ -429,14 +429,13 @@ place_of_space(int flag)
  * level, and is in the last of them: thread_pid->numbers[level].ns.
  */
 static void
-emit_pid_space(struct program *p)
+emit_pid_space(struct program *p, const struct btf_type *task)
 {
 	const struct btf_type *pid = type_named(p, "pid"), *member = pid;
-	const struct btf_type *upid = type_named(p, "upid"), *task;
+	const struct btf_type *upid = type_named(p, "upid");
 	const struct btf_type *space = type_named(p, "pid_namespace");
 	const int level = p->record - 8;
 
-	task = type_named(p, "task_struct");
 	emit_move(p, PLACE, OBJECT, 0);
 	emit_follow(p, emit_path(p, &task, "thread_pid"));
 	emit_copy(p, level, 4, emit_path(p, &member, "level"));
@@ -454,28 +453,29 @@ emit_pid_space(struct program *p)
 static void
 make_task_program(struct program *p)
 {
-	emit_begin(p, sizeof(struct task));
-	emit_object(p, "bpf_iter__task", "task");
+	const struct btf_type *task = type_named(p, "task_struct");
+
+	emit_begin(p, "bpf_iter__task", sizeof(struct task));
+	emit_object(p, "task");
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		emit_field(p, "task_struct", fields[i].path, fields[i].to,
-			fields[i].size);
+		emit_field(
+			p, task, fields[i].path, fields[i].to, fields[i].size);
 	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++)
-		emit_field(p, "task_struct", spaces[i].path,
+		emit_field(p, task, spaces[i].path,
 			place_of_space(spaces[i].flag), sizeof(uint32_t));
-	emit_pid_space(p);
-	emit_end(p, "bpf_iter__task");
+	emit_pid_space(p, task);
+	emit_end(p);
 }
 
 /* A file is a namespace when it lies in the file system of these. */
 static void
 make_file_program(struct program *p)
 {
-	static const char context[] = "bpf_iter__task_file";
 	const struct btf_type *file = type_named(p, "file");
-	const struct btf_type *type = type_named(p, context);
+	const struct btf_type *task = type_named(p, "task_struct");
 
-	emit_begin(p, sizeof(struct task_file));
-	emit_object(p, context, "file");
+	emit_begin(p, "bpf_iter__task_file", sizeof(struct task_file));
+	emit_object(p, "file");
 	emit_move(p, PLACE, OBJECT, 0);
 	size_t offset = emit_path(p, &file, "f_inode->i_sb->s_magic");
 	emit_copy(p, p->record - 8, 8, offset);
@@ -483,63 +483,74 @@ make_file_program(struct program *p)
 		p->record - 8, 0);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_1, 0, 2, NSFS_MAGIC);
 	emit_return(p);
-	emit_object(p, context, "task");
-	emit_field(
-		p, "task_struct", "tgid", offsetof(struct task_file, pid), 4);
-	emit_field(p, "task_struct", "pid", offsetof(struct task_file, tid), 4);
-	offset = emit_path(p, &type, "fd");
-	emit(p, BPF_LDX | BPF_MEM | BPF_W, BPF_REG_1, CONTEXT, (int)offset, 0);
+	emit_object(p, "task");
+	emit_field(p, task, "tgid", offsetof(struct task_file, pid), 4);
+	emit_field(p, task, "pid", offsetof(struct task_file, tid), 4);
+	emit_context(p, BPF_W, BPF_REG_1, "fd");
 	emit(p, BPF_STX | BPF_MEM | BPF_DW, BPF_REG_10, BPF_REG_1,
 		p->record + (int)offsetof(struct task_file, fd), 0);
-	emit_end(p, context);
+	emit_end(p);
 }
 
 /* --- The iterator --------------------------------------------------------- */
 
-static int
-bpf(int command, union bpf_attr *attributes)
+/* Close it, and leave errno. */
+static void
+drop(int fd)
 {
-	return (int)syscall(SYS_bpf, command, attributes, sizeof(*attributes));
+	int error = errno;
+
+	close(fd);
+	errno = error;
 }
 
-/* Load the program, tie it to the iterator, and open that. Returns a
+static int
+load(const struct program *p, const char *function)
+{
+	union bpf_attr load;
+
+	memset(&load, 0, sizeof(load));
+	load.prog_type = BPF_PROG_TYPE_TRACING;
+	load.expected_attach_type = BPF_TRACE_ITER;
+	load.attach_btf_id = find_type(p->types, BTF_KIND_FUNC, function);
+	/* The kernel gives its memory only to programs whose licence is that of
+	 * its own, or as free. */
+	load.license = (uintptr_t) "Dual MIT/GPL";
+	return load.attach_btf_id == 0 ? -1
+				       : bpf_load(&load, p->code, p->count);
+}
+
+/* Tie the program to the iterator. */
+static int
+tie(int program)
+{
+	union bpf_attr link;
+
+	memset(&link, 0, sizeof(link));
+	link.link_create.prog_fd = (uint32_t)program;
+	link.link_create.attach_type = BPF_TRACE_ITER;
+	return bpf_call(BPF_LINK_CREATE, &link);
+}
+
+/* Each step needs what the one before has made, and keeps it. Returns a
  * descriptor to read, or -1 with errno. */
 static int
 open_iterator(const struct program *p, const char *function)
 {
-	union bpf_attr load, link, iterator;
-	uint32_t id = find_type(p->types, BTF_KIND_FUNC, function);
+	union bpf_attr iterator;
+	int program = load(p, function);
 
-	if (id == 0)
-		return -1;
-	memset(&load, 0, sizeof(load));
-	load.prog_type = BPF_PROG_TYPE_TRACING;
-	load.expected_attach_type = BPF_TRACE_ITER;
-	load.attach_btf_id = id;
-	load.insns = (uintptr_t)p->code;
-	load.insn_cnt = p->count;
-	/* The kernel gives its memory only to programs whose licence is that of
-	 * its own, or as free. */
-	load.license = (uintptr_t) "Dual MIT/GPL";
-	int program = bpf(BPF_PROG_LOAD, &load);
 	if (program == -1)
 		return -1;
-	memset(&link, 0, sizeof(link));
-	link.link_create.prog_fd = (uint32_t)program;
-	link.link_create.attach_type = BPF_TRACE_ITER;
-	int fd = bpf(BPF_LINK_CREATE, &link), opened = -1;
-	int error = errno;
-	close(program);
-	errno = error;
-	if (fd == -1)
+	int tied = tie(program);
+	drop(program);
+	if (tied == -1)
 		return -1;
 	memset(&iterator, 0, sizeof(iterator));
-	iterator.iter_create.link_fd = (uint32_t)fd;
-	opened = bpf(BPF_ITER_CREATE, &iterator);
-	error = errno;
-	close(fd);
-	errno = error;
-	return opened;
+	iterator.iter_create.link_fd = (uint32_t)tied;
+	int fd = bpf_call(BPF_ITER_CREATE, &iterator);
+	drop(tied);
+	return fd;
 }
 
 /* Read all records. Returns how many, or -1 with errno. */
@@ -600,9 +611,7 @@ take(const struct types *types, void (*make)(struct program *),
 	if (fd == -1)
 		return -1;
 	long count = read_records(fd, records, size);
-	int error = errno;
-	close(fd);
-	errno = error;
+	drop(fd);
 	return count;
 }
 

@@ -5,9 +5,9 @@
  * built with CONFIG_DEBUG_INFO_BTF. CAP_BPF and CAP_PERFMON are needed, in the
  * initial user namespace.
  *
- * The kernel names its tasks by the PIDs of the initial PID namespace, and their
- * start on the clock of the initial time namespace: from elsewhere we do not
- * look.
+ * The kernel names its tasks by the PIDs of the initial PID namespace, and
+ * their start on the clock of the initial time namespace: from elsewhere we do
+ * not look.
  */
 #ifndef COMMON_TASKS_H
 #define COMMON_TASKS_H
