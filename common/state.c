@@ -326,8 +326,8 @@ write_text(int folder, const char *text)
 	if (fclose(file) == EOF || !good)
 		return -1;
 	/* To rename over a file makes ext4 write the new one to the disk first
-	 * (see auto_da_alloc in ext4(5)). A state need not outlive the machine's
-	 * boot, so the two change places, and the old one goes. */
+	 * (see auto_da_alloc in ext4(5)). A state need not outlive the
+	 * machine's boot, so the two change places, and the old one goes. */
 	if (renameat2(folder, new_file, folder, file_name, RENAME_EXCHANGE) ==
 		0)
 		return unlinkat(folder, new_file, 0);

@@ -82,7 +82,7 @@ bool state_is_name(const char *name);
 int state_claim(
 	struct state *state, const char *root, const char *name, char **error);
 
-/* Write state.json, in one step (rename(2)), mode 0600. Before the PID is
+/* Write state.json, in one step (renameat2(2)), mode 0600. Before the PID is
  * known: pid 0; the cgroups must be in it before they are made, or nobody
  * could clean them up. For who has claimed it. Returns 0, or -1 with errno. */
 int state_write(const struct state *state);

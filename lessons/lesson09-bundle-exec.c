@@ -38,6 +38,7 @@
 #include "gate.h"
 #include "identity.h"
 #include "idmap.h"
+#include "jsonfile.h"
 #include "need.h"
 #include "ns.h"
 #include "options.h"
@@ -96,7 +97,7 @@ static const struct lesson lesson = {
 
 /* --- exec ----------------------------------------------------------------- */
 
-/* A container that was found by its name. */
+/* A container that was found by its name, or by its PID. */
 struct found {
 	struct state state;
 	int pidfd; /* of its init, -1 when it is stopped */
@@ -148,20 +149,6 @@ add_cgroup(const char *mount_point, const char *path, const char *controllers,
 	return 0;
 }
 
-/* The texts of an array, to which they belong; ends with NULL. */
-static char **
-texts_of(json_t *array)
-{
-	size_t count = json_array_size(array);
-	char **texts = calloc(count + 1, sizeof(*texts));
-
-	if (texts == NULL)
-		die("malloc");
-	for (size_t i = 0; i < count; i++)
-		texts[i] = (char *)json_string_value(json_array_get(array, i));
-	return texts;
-}
-
 /* A container of another runtime: there is no note of ours about it. But its
  * cgroups are those of its init, and its process is in its config.json. */
 static void
@@ -182,13 +169,16 @@ adopt(struct found *c)
 			c->state.pid);
 	if (cgroup_each(c->state.pid, add_cgroup, folders) == -1)
 		die("read /proc/%d/cgroup", c->state.pid);
+	c->state.name = strdup(pid_given);
 	c->state.folder = strdup(bundle.dir);
-	c->state.file = json_pack("[O,o]", process, folders);
-	c->state.list = texts_of(folders);
-	if (c->state.folder == NULL || c->state.file == NULL)
+	c->state.list = jsonfile_strings(&(struct jsonfile){0}, folders);
+	if (c->state.name == NULL || c->state.folder == NULL ||
+		c->state.list == NULL)
 		die("malloc");
 	c->state.cgroups = c->state.list;
+	c->state.file = json_incref(process);
 	c->state.process = process;
+	json_decref(folders);
 	bundle_free(&bundle);
 }
 
@@ -439,7 +429,7 @@ exec_in(const char *name, char **words)
 	/* Who dies has no namespaces any more, and can take a while to end. */
 	struct ns_id mounts;
 	if (ns_get(c.state.pid, "mnt", &mounts) == -1 && errno == ENOENT)
-		die_plain(DIE_FAILED, "container %s is ending", name);
+		die_plain(DIE_FAILED, "container %s is ending", c.state.name);
 	struct entry entry = {.container = &c,
 		.process = &process,
 		.flags = ns_different(c.state.pid)};
@@ -861,8 +851,8 @@ the_note(struct demo *demo)
 		die_plain(DIE_FAILED, "%s: %s", file, why.text);
 	report_step(
 		"", "A name, and the note of the runtime that belongs to it.");
-	report_ask("rename(\"state.json.new\", \"state.json\"): nobody ever"
-		   " reads half a note");
+	report_ask("renameat2(\"state.json.new\", \"state.json\", ...): nobody"
+		   " ever reads half a note");
 	report_host("state.json of %s, four of its entries:", demo->state.name);
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const names[] = {
