@@ -13,9 +13,9 @@
 /* Our permitted set, a bit for each capability. Ends by die. */
 uint64_t caps_permitted(void);
 
-/* The capability of a name like CAP_KILL; case does not matter. What libcap takes
- * beside its own names, numbers and what has a name in front of a comma or a
- * blank, is none. Returns 0, or -1. */
+/* The capability of a name like CAP_KILL; case does not matter. What libcap
+ * takes beside its own names, numbers and what has a name in front of a comma
+ * or a blank, is none. Returns 0, or -1. */
 int caps_parse(const char *name, cap_value_t *capability);
 
 /* Is it in the effective set of the calling process? False on an error. */

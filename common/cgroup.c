@@ -189,8 +189,8 @@ cgroup_each(pid_t pid,
 
 /* --- who is in them ------------------------------------------------------- */
 
-/* The names of the folders in a folder. Returns 0, or -1 with errno; the list is
- * to be freed in both cases. */
+/* The names of the folders in a folder. Returns 0, or -1 with errno; the list
+ * is to be freed in both cases. */
 static int
 list_folders(int folder, char ***names)
 {

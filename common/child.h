@@ -20,8 +20,8 @@ int child_self(void);
 /*
  * The first call in every child. The child dies with its parent
  * (PR_SET_PDEATHSIG(2const)); if the parent is dead already, it ends at once.
- * Signals that the parent has blocked are unblocked, and SIGXFSZ, which a sealed
- * program ignores, kills again.
+ * Signals that the parent has blocked are unblocked, and SIGXFSZ, which a
+ * sealed program ignores, kills again.
  * parent: what child_self returned, which stays open.
  */
 void child_begin(int parent);

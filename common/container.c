@@ -497,12 +497,19 @@ container_make(struct container *c)
 
 /* --- the runner's side ---------------------------------------------------- */
 
-int
-container_build(struct container *c)
+/* The next part is the container's. Returns false when it has ended. */
+static bool
+give_turn(const struct container *c, int number)
 {
 	int nothing;
 
-	return tell(c->sync, c->pid) && hear(c->sync, &nothing) ? 0 : -1;
+	return tell(c->sync, number) && hear(c->sync, &nothing);
+}
+
+int
+container_build(struct container *c)
+{
+	return give_turn(c, c->pid) ? 0 : -1;
 }
 
 int
@@ -540,30 +547,21 @@ print_last_words(const struct container *c)
 	return -1;
 }
 
-/* The next part is the container's. Returns false when it has ended. */
-static bool
-give_turn(const struct container *c)
-{
-	int nothing;
-
-	return tell(c->sync, 0) && hear(c->sync, &nothing);
-}
-
 /* Its limits come as late as can be: they are for the command and its hooks,
  * and too low for our own work, perhaps. But as another user it could be one
- * whose limits we may not change: prlimit(2). When it becomes its command, its end
- * of the socket is closed; a number then is the errno of an exec that has
+ * whose limits we may not change: prlimit(2). When it becomes its command, its
+ * end of the socket is closed; a number then is the errno of an exec that has
  * failed. */
 int
 container_start(struct container *c)
 {
 	int error;
 
-	if (!give_turn(c))
+	if (!give_turn(c, 0))
 		return print_last_words(c);
 	if (identity_limit(c->pid, &c->bundle->process) == -1)
 		return -1;
-	if (!give_turn(c))
+	if (!give_turn(c, 0))
 		return print_last_words(c);
 	c->started = !hear(c->sync, &error);
 	if (c->started)

@@ -166,8 +166,8 @@ check_file(struct jsonfile *f, int fd)
 
 /*
  * What makes a double of the integer that these digits are: "" when it need not
- * be one, because jansson's integers hold it. As a double, 2^64 - 1 is 2^64, and
- * stands for "unlimited"; whatever else would be that is made larger.
+ * be one, because jansson's integers hold it. As a double, 2^64 - 1 is 2^64,
+ * and stands for "unlimited"; whatever else would be that is made larger.
  */
 static const char *
 exponent_of(const char *text, const char *digits)

@@ -284,13 +284,13 @@ print_columns(void)
 
 /* --- Looking ------------------------------------------------------------- */
 
-/* Processes need no search for what keeps namespaces alive. */
 static int
 how_to_look(bool holders)
 {
 	return (holders ? SCAN_HOLDERS : 0) | (walk ? SCAN_WALK : 0);
 }
 
+/* Processes need no search for what keeps namespaces alive. */
 static int
 look_for(const struct wish *wish, struct look *look)
 {

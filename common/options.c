@@ -130,7 +130,7 @@ find_entry(const struct option_entry **entries, int count, int found)
 	if (found >= 256)
 		return entries[found - 256];
 	for (int i = 0; i < count; i++)
-		if (entries[i]->letter == found)
+		if (entries[i]->letter != 0 && entries[i]->letter == found)
 			return entries[i];
 	return NULL;
 }
@@ -197,24 +197,21 @@ read_options(const struct lesson *lesson, int argc, char **argv)
 {
 	const struct option_entry *entries[MOST_OPTIONS];
 	struct option longs[MOST_OPTIONS + 1] = {{0}};
-	/* With + it leaves the options of a command alone; with : it tells a
-	 * missing argument from an unknown option. */
+	/* With + getopt_long leaves the options of a command alone; with : it
+	 * tells a missing argument from an unknown option. */
 	char letters[2 * MOST_OPTIONS + 3] = "+:";
+	const char *shorts = lesson->mixed ? letters + 1 : letters;
 	int count, found;
 
-	if (lesson->mixed)
-		memmove(letters, letters + 1, strlen(letters));
 	count = append(lesson->own, entries, longs, letters, 0);
 	count = append(shared, entries, longs, letters, count);
-	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+	while ((found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		const struct option_entry *entry =
 			find_entry(entries, count, found);
 
 		if (entry == NULL)
 			refuse_option(lesson, found,
-				optopt == 0
-					? NULL
-					: find_entry(entries, count, optopt),
+				find_entry(entries, count, optopt),
 				argv[optind - 1]);
 		take(entry);
 	}

@@ -73,7 +73,8 @@ read_user(struct jsonfile *f, struct bundle_process *process)
 }
 
 /*
- * libcap takes names in small letters, too; runc does not. Whether the running kernel has the capability is not asked here.
+ * libcap takes names in small letters, too; runc does not. Whether the running
+ * kernel has the capability is not asked here.
  * within: what the set may have.
  */
 static uint64_t

@@ -46,7 +46,8 @@ report_explain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*
  * Checks. The claim comes last and is a format. Each returns whether it held.
  * equal: two numbers are equal; text: two words are. same: two namespaces are
- * one. other: they are two. error: a call that had to fail has failed so; 0 means that it did not.
+ * one. other: they are two. error: a call that had to fail has failed so; 0
+ * means that it did not.
  */
 bool report_equal(long long expected, long long found, const char *claim, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -758,24 +758,6 @@ visit_process(struct walk *walk, int proc, const char *name)
 	close(visit.dir);
 }
 
-static void
-walk_proc(struct walk *walk)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-
-	if (proc == NULL) {
-		walk->error = errno;
-		return;
-	}
-	while (walk->error == 0 && (errno = 0, entry = readdir(proc)) != NULL)
-		if (isdigit((unsigned char)entry->d_name[0]))
-			visit_process(walk, dirfd(proc), entry->d_name);
-	if (walk->error == 0 && errno != 0)
-		walk->error = errno;
-	closedir(proc);
-}
-
 static int
 compare_processes(const void *a, const void *b)
 {
@@ -793,7 +775,26 @@ sort_processes(struct scan *scan)
 			sizeof(*scan->processes), compare_processes);
 }
 
-/* --- what the kernel tells of its tasks ------------------------------------- */
+static void
+walk_proc(struct walk *walk)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	if (proc == NULL) {
+		walk->error = errno;
+		return;
+	}
+	while (walk->error == 0 && (errno = 0, entry = readdir(proc)) != NULL)
+		if (isdigit((unsigned char)entry->d_name[0]))
+			visit_process(walk, dirfd(proc), entry->d_name);
+	if (walk->error == 0 && errno != 0)
+		walk->error = errno;
+	closedir(proc);
+	sort_processes(&walk->scan);
+}
+
+/* --- what the kernel tells of its tasks ----------------------------------- */
 
 static int
 open_process(struct walk *walk, pid_t pid, pid_t tid)
@@ -947,7 +948,7 @@ add_parents(struct walk *walk)
 		close(proc);
 }
 
-/* Returns whether the kernel told us. */
+/* As walk_proc. Returns whether the kernel told us. */
 static bool
 ask_for_tasks(struct walk *walk)
 {
@@ -1153,7 +1154,6 @@ scan_take(struct scan *scan, int how)
 		walk.scan.way = ways[listed][told];
 	}
 	if (walk.error == 0) {
-		sort_processes(&walk.scan);
 		/* A /proc of which one may read shows PID 1 to all. */
 		walk.scan.hidden = access("/proc/1", F_OK) == -1;
 		count_members(&walk.scan);

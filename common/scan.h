@@ -1,7 +1,7 @@
 /*
  * scan: all processes and all their namespaces, in one walk of /proc, or, for
- * who may, from the kernel's own list of tasks (tasks.h). The kernel has no call
- * that lists the members of a namespace; listns(2), Linux 6.19, lists the
+ * who may, from the kernel's own list of tasks (tasks.h). The kernel has no
+ * call that lists the members of a namespace; listns(2), Linux 6.19, lists the
  * namespaces alone.
  *
  * The machine goes on meanwhile: a process that ends during the walk is left

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "event.h"
 
 /* Ends an answer: no command that a lesson types prints this byte. */
 #define END_BYTE '\004'
@@ -56,28 +58,19 @@ type(int fd, const char *text)
 	return -1;
 }
 
-/* Milliseconds on a clock that nobody sets. */
-static long long
-now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
-}
-
 /* Read until the end of an answer. The shell prints nothing more until it is
  * asked again. Returns 0, or an errno. */
 static int
 listen_to(int fd, FILE *out)
 {
-	const long long deadline = now() + PATIENCE;
+	const uint64_t end = event_now(CLOCK_MONOTONIC) + PATIENCE * 1000000ULL;
 	size_t size = 0;
 	char bytes[4096];
 
 	for (;;) {
 		struct pollfd ready = {.fd = fd, .events = POLLIN};
-		long long left = deadline - now();
+		int64_t left =
+			(int64_t)(end - event_now(CLOCK_MONOTONIC)) / 1000000;
 
 		if (left <= 0 || poll(&ready, 1, (int)left) != 1)
 			return ETIMEDOUT;

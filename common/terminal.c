@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -22,6 +23,7 @@
 
 #include "child.h"
 #include "die.h"
+#include "event.h"
 #include "mounts.h"
 
 /* --- In the container ----------------------------------------------------- */
@@ -367,7 +369,7 @@ struct proxy {
 	bool input_ended, output_lost, child_ended;
 	bool half_line; /* the last line has no end */
 	bool looks;	/* child_look wants to be called again */
-	long long next; /* when the next tick is, see now */
+	uint64_t next;	/* when the next tick is, see event_now */
 	struct buffer to_child, from_child;
 };
 
@@ -611,16 +613,6 @@ tick(struct proxy *proxy)
 		pass_end(proxy);
 }
 
-/* Milliseconds on a clock that nobody sets. */
-static long long
-now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
-}
-
 /* Wait until something can be done, and do it. A signal may have changed all
  * that a tick looks at, and the terminal may no longer be ours. */
 static void
@@ -628,9 +620,9 @@ pass_on(struct proxy *proxy)
 {
 	struct pollfd set[WATCHED];
 
-	if (now() >= proxy->next) {
+	if (event_now(CLOCK_MONOTONIC) >= proxy->next) {
 		tick(proxy);
-		proxy->next = now() + TICK;
+		proxy->next = event_now(CLOCK_MONOTONIC) + TICK * 1000000ULL;
 	}
 	int limit = proxy->looks || proxy->input_ended ||
 				    proxy->outer->here != proxy->outer->is_raw

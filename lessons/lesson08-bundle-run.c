@@ -215,8 +215,8 @@ run_claimed(struct container *c, struct cgroup *cgroup)
 	return code == 0 ? DIE_FAILED : code;
 }
 
-/* From the folder that is named, or the one we are in. The state will name it in
- * JSON, which is UTF-8. */
+/* From the folder that is named, or the one we are in. The state will name it
+ * in JSON, which is UTF-8. */
 static struct bundle
 load(void)
 {
