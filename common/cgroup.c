@@ -632,12 +632,13 @@ cgroup_make(struct cgroup *cgroup, const struct bundle_resources *resources)
 }
 
 int
-cgroup_enter(char *const *folders, pid_t pid)
+cgroup_enter(char *const *folders, pid_t pid, bool born)
 {
 	int result = 0;
 
 	for (; *folders != NULL && result == 0; folders++)
-		result = cgfile_enter(*folders, pid);
+		if (!born || !cgfile_is_unified(*folders))
+			result = cgfile_enter(*folders, pid);
 	return result;
 }
 

@@ -7,6 +7,7 @@
 #ifndef COMMON_CGROUP_H
 #define COMMON_CGROUP_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "bundle.h"
@@ -52,8 +53,9 @@ int cgroup_plan(struct cgroup *cgroup, const char *path, const char *name);
 int
 cgroup_make(struct cgroup *cgroup, const struct bundle_resources *resources);
 
-/* Move a process into the folders. Returns 0, or -1 with errno. */
-int cgroup_enter(char *const *folders, pid_t pid);
+/* Move a process into the folders; born: it is already in that of version 2,
+ * see child_clone. Returns 0, or -1 with errno. */
+int cgroup_enter(char *const *folders, pid_t pid, bool born);
 
 /* Open the folder of version 2 for CLONE_INTO_CGROUP (clone3(2), Linux 5.7).
  * Returns the descriptor, or -1 with errno: ENOENT where there is none. */

@@ -26,6 +26,20 @@ int child_self(void);
  */
 void child_begin(int parent);
 
+/*
+ * Like fork(2), by clone3(2), Linux 5.5: it returns twice, and 0 in the child.
+ * flags: CLONE_NEW... and CLONE_PARENT of clone(2). pidfd: where not NULL, set
+ * to a descriptor that stands for the child.
+ * cgroup: an open folder of version 2 in which the child is born
+ * (CLONE_INTO_CGROUP, Linux 5.7), or -1. To move a process there afterwards
+ * takes longer: the kernel stops all forks and exits for it, and so waits for
+ * each processor, some milliseconds. Set to -1 where the child was not born
+ * there, because a seccomp filter that is older than clone3 has allowed clone
+ * alone.
+ * Returns -1 with errno when there is no child.
+ */
+pid_t child_clone(int flags, int *pidfd, int *cgroup);
+
 /* The status of waitpid(2) as a shell's exit code: 128+signal for a process
  * that a signal has ended. */
 int child_exit_code(int status);

@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/nsfs.h>
-#include <linux/sched.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +19,7 @@
 #include <unistd.h>
 
 #include "caps.h"
+#include "cgroup.h"
 #include "child.h"
 #include "die.h"
 #include "hooks.h"
@@ -325,21 +324,6 @@ new_time(const struct bundle *bundle)
 	close(fd);
 }
 
-static pid_t
-make_process(int flags, int *pidfd)
-{
-	struct clone_args args = {.flags = (unsigned)flags | CLONE_PIDFD,
-		.pidfd = (uintptr_t)pidfd,
-		.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD};
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-
-	/* As in lesson02: a seccomp filter older than clone3. */
-	if (pid == -1 && errno == ENOSYS)
-		pid = (pid_t)syscall(SYS_clone, args.flags | args.exit_signal,
-			NULL, pidfd, NULL, 0);
-	return pid == -1 ? die_say("clone3") : pid;
-}
-
 /*
  * Some things must be done before the container's first process is there, and
  * would change the runner: a process between the two does them. It makes its
@@ -350,7 +334,7 @@ static void
 go_between(struct container *c, int sync, int parent)
 {
 	const struct bundle *bundle = c->bundle;
-	int flags = bundle->namespaces, pidfd, nothing;
+	int flags = bundle->namespaces, born = -1, nothing;
 
 	child_begin(parent);
 	join(bundle->joined);
@@ -369,10 +353,12 @@ go_between(struct container *c, int sync, int parent)
 	if (prctl(PR_SET_DUMPABLE, 0) == -1)
 		die("prctl PR_SET_DUMPABLE");
 	flags &= ~(CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWCGROUP);
-	pid_t pid = make_process(flags | CLONE_PARENT, &pidfd);
+	pid_t pid = child_clone(flags | CLONE_PARENT, NULL, &born);
 	if (pid == 0)
 		container_init(c, sync, parent);
-	_exit(pid != -1 && tell(sync, pid) ? 0 : DIE_FAILED);
+	if (pid == -1)
+		die("clone3");
+	_exit(tell(sync, pid) ? 0 : DIE_FAILED);
 }
 
 static bool
@@ -443,12 +429,12 @@ help_go_between(struct container *c, pid_t between)
 }
 
 static int
-make_by_go_between(struct container *c, int sync, int parent)
+make_by_go_between(struct container *c, int sync, int parent, int *cgroup)
 {
-	pid_t between = fork();
+	pid_t between = child_clone(0, NULL, cgroup);
 
 	if (between == -1)
-		return die_say("fork");
+		return die_say("clone3");
 	if (between == 0) {
 		close(c->sync);
 		go_between(c, sync, parent);
@@ -460,14 +446,16 @@ make_by_go_between(struct container *c, int sync, int parent)
 }
 
 static int
-make(struct container *c, int sync, int parent)
+make(struct container *c, int sync, int parent, int *cgroup)
 {
-	c->pid = make_process(
-		c->bundle->namespaces & ~CLONE_NEWCGROUP, &c->pidfd);
+	c->pid = child_clone(c->bundle->namespaces & ~CLONE_NEWCGROUP,
+		&c->pidfd, cgroup);
 	if (c->pid == 0) {
 		close(c->sync);
 		container_init(c, sync, parent);
 	}
+	if (c->pid == -1)
+		die_say("clone3");
 	if (close(sync) == -1)
 		die("close");
 	if (c->pid != -1 && (c->bundle->namespaces & CLONE_NEWUSER) != 0)
@@ -478,7 +466,7 @@ make(struct container *c, int sync, int parent)
 int
 container_make(struct container *c)
 {
-	int pair[2], parent = child_self();
+	int pair[2], cgroup = -1, parent = child_self();
 
 	c->pid = -1;
 	c->sync = c->pidfd = c->master = -1;
@@ -488,9 +476,15 @@ container_make(struct container *c)
 		return -1;
 	}
 	c->sync = pair[0];
+	if (c->state->cgroups != NULL)
+		cgroup = cgroup_open_unified(c->state->cgroups);
+	int folder = cgroup;
 	int done = needs_go_between(c->bundle)
-			   ? make_by_go_between(c, pair[1], parent)
-			   : make(c, pair[1], parent);
+			   ? make_by_go_between(c, pair[1], parent, &cgroup)
+			   : make(c, pair[1], parent, &cgroup);
+	c->born = cgroup != -1;
+	if (folder != -1)
+		close(folder);
 	close(parent);
 	return done;
 }

@@ -20,6 +20,7 @@ struct container {
 	bool detach;	   /* it outlives its runner */
 	struct talk *talk; /* its standard streams, or NULL: the runner's */
 	pid_t pid;
+	bool born;    /* in its cgroup of version 2, see cgroup_enter */
 	int pidfd;    /* stands for it, and never for another process */
 	int sync;     /* our end of a socket, on which both take turns */
 	int master;   /* of its terminal, or -1 */
@@ -35,7 +36,8 @@ bool container_has_user_namespace(const struct bundle *bundle);
  * container_reap gives the exit code. Otherwise they end by die.
  *
  * container_make: a process in new namespaces, and in those to be joined; user
- * maps, if it has a user namespace.
+ * maps, if it has a user namespace. Of the state's cgroups it is born in that
+ * of version 2, if it can be.
  * container_build: it builds its root directory. Whoever wants to do something
  * to the process from outside, does it before.
  * container_pivot: that becomes its root; terminal and names.

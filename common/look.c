@@ -1,7 +1,6 @@
 #include "look.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "die.h"
 #include "need.h"
 #include "snapshot.h"
+#include "user.h"
 
 void
 look_take(struct look *look, int how)
@@ -53,18 +53,14 @@ const char *
 look_user(struct look *look, uid_t uid)
 {
 	struct look_user *user = &look->users[uid % LOOK_USERS];
-	const struct passwd *entry;
 
 	if (user->name != NULL && user->uid == uid)
 		return user->name;
 	free(user->name);
 	user->uid = uid;
-	entry = look->live ? getpwuid(uid) : NULL;
-	if (entry != NULL)
-		user->name = strdup(entry->pw_name);
+	if (look->live)
+		user->name = user_name(uid);
 	else if (asprintf(&user->name, "%u", uid) == -1)
-		user->name = NULL;
-	if (user->name == NULL)
 		die("malloc");
 	return user->name;
 }

@@ -56,7 +56,8 @@ try_in_child(int (*try)(int), int argument)
 			die("write news");
 		_exit(0);
 	}
-	close(news[1]);
+	if (close(news[1]) == -1)
+		die("close");
 	if (read(news[0], &error, sizeof(error)) == -1)
 		die("read news");
 	close(news[0]);

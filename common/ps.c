@@ -1,6 +1,5 @@
 #include "ps.h"
 
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -10,6 +9,7 @@
 #include "die.h"
 #include "display.h"
 #include "proc.h"
+#include "user.h"
 
 static long long
 number(const char *stat, int field)
@@ -50,11 +50,9 @@ print_user(FILE *out, pid_t pid)
 		uid = (uid_t)strtoul(end, NULL, 10);
 	}
 	free(uids);
-	const struct passwd *user = getpwuid(uid);
-	if (user == NULL)
-		fprintf(out, "%-8u", uid);
-	else
-		display_column(out, user->pw_name, 8);
+	char *name = user_name(uid);
+	display_column(out, name, 8);
+	free(name);
 }
 
 /* The hour today, the day in this year, else the year. */

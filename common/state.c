@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -27,6 +26,7 @@
 #include "jsonfile.h"
 #include "ns.h"
 #include "proc.h"
+#include "user.h"
 
 static const char format_name[] = "nslessons-state";
 static const char file_name[] = "state.json";
@@ -1092,11 +1092,8 @@ json_t *
 state_json(const struct state *state)
 {
 	json_t *object = json_object();
-	const struct passwd *user = getpwuid(state->owner);
-	char *number;
+	char *owner = user_name(state->owner);
 
-	if (asprintf(&number, "%u", state->owner) == -1)
-		die("malloc");
 	set(object, "ociVersion", json_string("1.0.2"));
 	set(object, "id", json_string(state->name));
 	if (state->status != STATE_STOPPED && state->pid != 0)
@@ -1105,11 +1102,10 @@ state_json(const struct state *state)
 	set(object, "bundle", json_string(state->bundle));
 	set(object, "rootfs", json_string(state->rootfs));
 	set(object, "created", json_string(state->created));
-	set(object, "owner",
-		json_string(user == NULL ? number : user->pw_name));
+	set(object, "owner", json_string(owner));
 	if (state->annotations != NULL)
 		set(object, "annotations", json_incref(state->annotations));
-	free(number);
+	free(owner);
 	return object;
 }
 

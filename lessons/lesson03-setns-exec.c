@@ -148,7 +148,8 @@ joiner(int host, const struct box *box, struct turns *turns)
 		command(self);
 	if (write(turns->news[1], &pid, sizeof(pid)) == -1)
 		die("write news");
-	close(turns->news[1]);
+	if (close(turns->news[1]) == -1)
+		die("close");
 	_exit(child_wait(pid) == -1);
 }
 

@@ -211,7 +211,8 @@ short_lived(int parent)
 			die("write");
 		_exit(0);
 	}
-	close(fd[1]);
+	if (close(fd[1]) == -1)
+		die("close");
 	if (read(fd[0], &ino, sizeof(ino)) != sizeof(ino))
 		die_plain(DIE_FAILED, "the child ended too early");
 	close(fd[0]);

@@ -180,7 +180,8 @@ joiner(int host, const struct box *box, const int *news)
 	}
 	if (write(news[1], &pid, sizeof(pid)) == -1)
 		die("write news");
-	close(news[1]);
+	if (close(news[1]) == -1)
+		die("close");
 	_exit(child_wait(pid) == -1);
 }
 
@@ -197,7 +198,8 @@ put_in(const struct box *box, pid_t *pid)
 		die("fork");
 	if (joiner_pid == 0)
 		joiner(host, box, news);
-	close(news[1]);
+	if (close(news[1]) == -1)
+		die("close");
 	if (read(news[0], pid, sizeof(*pid)) != sizeof(*pid) ||
 		child_wait_exec(news[0]) == -1)
 		die_plain(DIE_FAILED, "the process that joins has ended");

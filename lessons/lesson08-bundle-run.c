@@ -157,8 +157,9 @@ save(struct state *state, pid_t pid)
 /*
  * The start of a container. container_make makes its process. In the other
  * three container_ functions that process takes its turn, and the runner waits;
- * the rest is done by the runner, from outside. The process is put into its
- * cgroup before it does anything: so it cannot get around its limits.
+ * the rest is done by the runner, from outside. The process is born in its
+ * cgroup, or put into it before it does anything: so it cannot get around its
+ * limits.
  */
 static int
 start(struct container *c, struct cgroup *cgroup)
@@ -168,7 +169,7 @@ start(struct container *c, struct cgroup *cgroup)
 
 	if (make_cgroup(cgroup, bundle) == -1 || container_make(c) == -1)
 		return -1;
-	if (cgroup_enter(cgroup->folders, c->pid) == -1)
+	if (cgroup_enter(cgroup->folders, c->pid, c->born) == -1)
 		return die_say("write cgroup.procs");
 	if (identity_score(c->pid, &bundle->process) == -1 ||
 		container_build(c) == -1)

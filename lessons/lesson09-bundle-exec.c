@@ -188,6 +188,7 @@ struct entry {
 	const struct found *container;
 	const struct bundle_process *process;
 	int flags;	   /* the namespaces to be joined */
+	bool born;	   /* in the cgroup of version 2, see cgroup_enter */
 	int runner;	   /* stands for it, see child_begin */
 	struct gate join;  /* from the runner: you are in the cgroup */
 	struct gate start; /* from the runner: your limits are set */
@@ -299,7 +300,8 @@ let_in(struct entry *entry, pid_t joiner_pid)
 	const struct bundle_process *process = entry->process;
 	pid_t pid;
 
-	if (cgroup_enter(entry->container->state.cgroups, joiner_pid) == -1)
+	if (cgroup_enter(entry->container->state.cgroups, joiner_pid,
+		    entry->born) == -1)
 		die("write cgroup.procs");
 	if (identity_score(joiner_pid, process) == -1)
 		_exit(DIE_FAILED);
@@ -314,6 +316,23 @@ let_in(struct entry *entry, pid_t joiner_pid)
 	if (child_wait(joiner_pid) == -1)
 		die("waitpid %d", joiner_pid);
 	return told ? pid : -1;
+}
+
+static pid_t
+fork_joiner(struct entry *entry)
+{
+	int folder = cgroup_open_unified(entry->container->state.cgroups);
+	int cgroup = folder;
+	pid_t pid = child_clone(0, NULL, &cgroup);
+
+	if (pid == -1)
+		die("clone3");
+	if (pid == 0)
+		joiner(entry);
+	entry->born = cgroup != -1;
+	if (folder != -1 && close(folder) == -1)
+		die("close");
+	return pid;
 }
 
 /* From the birth of the joiner to the end of the command. Returns its exit
@@ -334,11 +353,7 @@ enter(struct entry *entry)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 		    entry->terminal) == -1)
 		die("socketpair");
-	pid_t joiner_pid = fork();
-	if (joiner_pid == -1)
-		die("fork");
-	if (joiner_pid == 0)
-		joiner(entry);
+	pid_t joiner_pid = fork_joiner(entry);
 	/* While we held them, too, we would never see them closed. */
 	if (close(entry->news[1]) == -1 || close(entry->terminal[1]) == -1)
 		die("close");
@@ -823,7 +838,8 @@ ask_tool(const struct demo *demo, int *code, char *const *words)
 			die("dup2");
 		become_tool(demo, words);
 	}
-	close(out[1]);
+	if (close(out[1]) == -1)
+		die("close");
 	FILE *memory = open_memstream(&text, &size);
 	if (memory == NULL)
 		die("open_memstream");

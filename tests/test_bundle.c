@@ -26,11 +26,6 @@
 /* Seconds for a test; the limit of config.json; who may read nothing. */
 enum { SECONDS = 60, MAX_FILE = 1 << 20, NOBODY = 65534 };
 
-/* Where Debian has the JSON schema of the specification, and the module that
- * reads it. */
-#define SCHEMAS "/usr/share/gocode/src/github.com/opencontainers/specs/schema"
-#define VALIDATOR "/usr/lib/python3/dist-packages/jsonschema"
-
 /* What a new user namespace needs. */
 #define ONE_MAPPING                                                            \
 	"\"uidMappings\": [{\"containerID\": 0, \"hostID\": 0, \"size\": 1}]," \
@@ -1879,25 +1874,6 @@ START_TEST(spec_is_as_runc_writes_it)
 }
 END_TEST
 
-START_TEST(spec_follows_the_schema)
-{
-	char *error, *program = support_path(SCHEMAS, "config-schema.json");
-	struct run run;
-
-	ck_assert_int_eq(unlink(config), 0);
-	ck_assert_int_eq(spec_write(dir, _i == 1, &error), 0);
-	run = RUN("python3", "tests/schema.py", program, config);
-	ck_run(run, 0);
-	support_run_free(&run);
-	/* And a fault is found. */
-	replace("\"readonly\": true", "\"readonly\": 1");
-	run = RUN("python3", "tests/schema.py", program, config);
-	ck_assert_int_eq(run.code, 1);
-	support_run_free(&run);
-	free(program);
-}
-END_TEST
-
 static TCase *
 add_case(Suite *suite, const char *name)
 {
@@ -1908,20 +1884,6 @@ add_case(Suite *suite, const char *name)
 	tcase_set_timeout(tcase, SECONDS);
 	suite_add_tcase(suite, tcase);
 	return tcase;
-}
-
-static bool
-have_schemas(const char *test)
-{
-	static const char *const files[] = {
-		SCHEMAS "/config-schema.json", VALIDATOR};
-
-	for (size_t i = 0; i < COUNT(files); i++)
-		if (access(files[i], F_OK) == -1) {
-			printf("SKIP %s: needs %s\n", test, files[i]);
-			return false;
-		}
-	return support_have("python3", test);
 }
 
 Suite *
@@ -1976,7 +1938,5 @@ suite_bundle(void)
 	tcase_add_test(spec, spec_is_the_project_s_own);
 	if (support_have("runc", "spec_is_as_runc_writes_it"))
 		tcase_add_loop_test(spec, spec_is_as_runc_writes_it, 0, 2);
-	if (have_schemas("spec_follows_the_schema"))
-		tcase_add_loop_test(spec, spec_follows_the_schema, 0, 2);
 	return suite;
 }

@@ -247,7 +247,7 @@ start_inside(char *const *folders, int (*inside)(void *data), void *data)
 		_exit(gate_wait(&gate) == 0 ? inside(data) : 99);
 	}
 	close(parent);
-	ck_assert_int_eq(cgroup_enter(folders, pid), 0);
+	ck_assert_int_eq(cgroup_enter(folders, pid, false), 0);
 	ck_assert_int_eq(gate_open(&gate), 0);
 	return pid;
 }
@@ -339,28 +339,33 @@ START_TEST(a_process_can_be_born_inside)
 
 	take_layout(_i);
 	struct cgroup cgroup = made(NULL, &none);
-	int fd = cgroup_open_unified(cgroup.folders);
+	int fd = cgroup_open_unified(cgroup.folders), folder = fd;
 	if (fd == -1) {
 		ck_assert_int_eq(errno, ENOENT);
 		ck_assert_int_eq(_i, VERSION_1);
-	} else {
-		struct clone_args args = {.flags = CLONE_INTO_CGROUP,
-			.exit_signal = SIGCHLD,
-			.cgroup = (uint64_t)fd};
-		pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-
-		if (pid == 0)
-			_exit(stay(NULL));
-		char *memberships = proc_read(pid, "cgroup");
-		char *unified = strstr(memberships, "0::");
-		ck_assert_ptr_nonnull(strstr(unified, folder_name));
-		free(memberships);
-		close(fd);
 		removed(&cgroup);
-		ck_assert_int_eq(child_wait(pid), 128 + SIGKILL);
 		return;
 	}
+	pid_t pid = child_clone(0, NULL, &folder);
+	if (pid == 0)
+		_exit(stay(NULL));
+	ck_assert_int_eq(folder, fd);
+	char *memberships = proc_read(pid, "cgroup");
+	ck_assert_ptr_nonnull(strstr(strstr(memberships, "0::"), folder_name));
+	free(memberships);
+	/* The others are still to be entered. */
+	ck_assert_int_eq(cgroup_enter(cgroup.folders, pid, true), 0);
+	memberships = proc_read(pid, "cgroup");
+	int entered = 0, folders = 0;
+	for (char *at = memberships; (at = strstr(at, folder_name)); at++)
+		entered++;
+	while (cgroup.folders[folders] != NULL)
+		folders++;
+	ck_assert_int_eq(entered, folders);
+	free(memberships);
+	close(fd);
 	removed(&cgroup);
+	ck_assert_int_eq(child_wait(pid), 128 + SIGKILL);
 }
 END_TEST
 
@@ -417,7 +422,7 @@ START_TEST(relative_is_below_us_or_beside_us)
 		struct cgroup inner;
 		int wrong = 0;
 
-		if (cgroup_enter(outer.folders, getpid()) == -1 ||
+		if (cgroup_enter(outer.folders, getpid(), false) == -1 ||
 			cgroup_plan(&inner, "nslessons-inner", name) == -1)
 			_exit(1);
 		for (size_t i = 0; inner.folders[i] != NULL; i++) {
@@ -591,7 +596,7 @@ START_TEST(our_own_cgroup_is_not_touched)
 	if (pid == 0) {
 		/* One hierarchy is enough. */
 		if (cgroup_enter((char *[]){cgroup.folders[0], NULL},
-			    getpid()) == -1)
+			    getpid(), false) == -1)
 			_exit(1);
 		_exit(cgroup_remove(cgroup.folders) == -1 && errno == EBUSY
 				? 0
@@ -989,7 +994,7 @@ START_TEST(nobody_is_told_what_is_missing)
 				is_missing(&cgroup, names[i]), "%s", names[i]);
 		ck_assert_uint_eq(count_lines(cgroup.missing), COUNT(names));
 		ck_assert_int_eq(cgroup_open_unified(cgroup.folders), -1);
-		ck_assert_int_eq(cgroup_enter(cgroup.folders, getpid()), 0);
+		ck_assert_int_eq(cgroup_enter(cgroup.folders, getpid(), false), 0);
 	}
 	removed(&cgroup);
 	cgroup = made(path, &none);
@@ -999,7 +1004,7 @@ START_TEST(nobody_is_told_what_is_missing)
 	if (roots.folders != NULL) {
 		ck_assert_int_eq(cgroup_remove(roots.folders), -1);
 		ck_assert(errno == EACCES || errno == EPERM);
-		ck_assert_int_eq(cgroup_enter(roots.folders, getpid()), -1);
+		ck_assert_int_eq(cgroup_enter(roots.folders, getpid(), false), -1);
 		cgroup_free(&roots);
 	}
 	free(path);
@@ -1028,7 +1033,7 @@ run_as_nobody(void *data)
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(stay(NULL));
-	if (cgroup_enter(cgroup.folders, pid) == -1)
+	if (cgroup_enter(cgroup.folders, pid, false) == -1)
 		return 4;
 	if (cgroup_remove(cgroup.folders) == -1 ||
 		access(cgroup.folders[0], F_OK) == 0)
@@ -1129,7 +1134,7 @@ moved_hierarchy(char **path)
 	take_layout(VERSION_2);
 	own_files();
 	struct cgroup cgroup = made_below("ab");
-	ck_assert_int_eq(cgroup_enter(cgroup.folders, getpid()), 0);
+	ck_assert_int_eq(cgroup_enter(cgroup.folders, getpid(), false), 0);
 	cgroup_free(&cgroup);
 	ck_assert_int_ne(asprintf(path, "/%s/ab", folder_name), -1);
 	ck_place(NS_SELF, "/sys/fs/cgroup", *path);
