@@ -14,7 +14,8 @@ STATIC = $(shell cat build/static)
 
 SOURCES = $(sort $(wildcard lessons/lesson*.c))
 LESSONS = $(foreach s,$(SOURCES),$(firstword $(subst -, ,$(notdir $(s)))))
-COMMON = $(patsubst common/%.c,build/common/%.o,$(wildcard common/*.c))
+COMMON = $(patsubst common/%.c,build/common/%.o,$(filter-out common/step.c, \
+	$(wildcard common/*.c)))
 TESTS = $(patsubst tests/%.c,build/tests/%.o,$(wildcard tests/*.c))
 
 .PHONY: all
@@ -35,6 +36,14 @@ build/%.o: %.c | build/deps
 	@mkdir -p $(@D)
 	@echo '  cc  $<'
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# A program of its own, which sealed.c holds: it starts without a C library.
+build/common/step: common/step.c | build/deps
+	@mkdir -p $(@D)
+	@$(CC) $(WARNINGS) -O2 -static -nostdlib -s -fno-stack-protector \
+		-Wl,--build-id=none -Wl,-z,noseparate-code -o $@ $<
+
+build/common/sealed.o: build/common/step
 
 build/tests/check: $(TESTS) build/libcommon.a
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS)

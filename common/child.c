@@ -70,8 +70,8 @@ child_clone(int flags, int *pidfd, int *cgroup)
 	/* As in lesson02: EPERM would be a real no. */
 	*cgroup = -1;
 	args.flags &= ~CLONE_INTO_CGROUP;
-	return (pid_t)syscall(SYS_clone, args.flags | args.exit_signal, NULL,
-		pidfd, NULL, 0);
+	return (pid_t)syscall(
+		SYS_clone, args.flags | args.exit_signal, NULL, pidfd, NULL, 0);
 }
 
 int
@@ -153,6 +153,8 @@ child_follow_begin(void)
 	followed_signals(&set);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
 		die("sigprocmask");
+	if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+		die("signal SIGXFSZ");
 }
 
 int

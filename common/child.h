@@ -68,7 +68,8 @@ int child_wait_exec(int fd);
 
 /*
  * Run a command for the reader as a shell does. child_follow_begin blocks the
- * signals before the fork; child_follow waits for the child, hands on what it
+ * signals before the fork, and ignores SIGXFSZ: where our own files may not
+ * grow (RLIMIT_FSIZE), a write is to fail and be told. child_follow waits for the child, hands on what it
  * catches of SIGINT, SIGQUIT, SIGTERM and SIGHUP, and takes the terminal back
  * in the end.
  * is_init: the child is PID 1 of a PID namespace. The kernel drops a signal

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #include "idmap.h"
 #include "ns.h"
 #include "rootfs.h"
+#include "sealed.h"
 #include "terminal.h"
 
 /* The runner and the container take turns. A message is a number. Returns
@@ -94,6 +96,14 @@ container_has_user_namespace(const struct bundle *bundle)
 	       bundle->joined[ns_type_of(CLONE_NEWUSER)] != NULL;
 }
 
+bool
+container_needs_seal(const struct bundle *bundle)
+{
+	return bundle->joined[ns_type_of(CLONE_NEWPID)] != NULL ||
+	       bundle->hook_count[BUNDLE_START_CONTAINER] > 0 ||
+	       !sealed_has_step();
+}
+
 /* A new network namespace has a loopback interface that is down; programs take
  * 127.0.0.1 for granted. See netdevice(7). */
 static void
@@ -146,18 +156,58 @@ keep_only(int *const kept[], int count)
 		die("close_range");
 }
 
-/* A socket to the runner, what stands for it, and the streams of a talk. */
+/* A socket to the runner, what stands for it, the last step, and the streams of
+ * a talk. */
 static void
 keep_ours(struct container *c, int *sync, int *parent)
 {
-	int *kept[4] = {sync, parent};
+	int *kept[5] = {sync, parent};
 	int count = 2;
 
+	if (c->step != -1)
+		kept[count++] = &c->step;
 	if (c->talk != NULL) {
 		kept[count++] = &c->talk->to[0];
 		kept[count++] = &c->talk->from[1];
 	}
 	keep_only(kept, count);
+}
+
+/* The command's file: looked up in the PATH, by who is to execute it. NULL with
+ * errno: EACCES when there are only such that may not be executed. */
+static char *
+find_command(const char *name)
+{
+	const char *at = getenv("PATH");
+	char *path = NULL;
+	struct stat st;
+	int error = ENOENT;
+
+	if (at == NULL)
+		at = "/bin:/usr/bin";
+	while (strchr(name, '/') == NULL) {
+		size_t length = strcspn(at, ":");
+
+		/* An empty one is the working directory. */
+		if (asprintf(&path, "%.*s%s%s", (int)length, at,
+			    length == 0 ? "./" : "/", name) == -1)
+			die("malloc");
+		if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 &&
+			stat(path, &st) == 0 && S_ISREG(st.st_mode))
+			return path;
+		free(path);
+		if (errno == EACCES)
+			error = EACCES;
+		if (at[length] == '\0') {
+			errno = error;
+			return NULL;
+		}
+		at += length + 1;
+	}
+	path = strdup(name);
+	if (path == NULL)
+		die("malloc");
+	return path;
 }
 
 /*
@@ -166,17 +216,9 @@ keep_ours(struct container *c, int *sync, int *parent)
  * that we tell, the end of the socket is our end; behind it, it is exec.
  */
 static void
-become_command(struct container *c, int sync, int parent, int slave)
+become_command(struct container *c, int sync, int parent)
 {
 	const struct bundle_process *process = &c->bundle->process;
-
-	if (slave != -1)
-		terminal_take(slave, process->uid);
-	else if (c->talk != NULL && talk_child(c->talk) == -1)
-		die("dup2");
-	keep_only((int *const[]){&sync, &parent}, 2);
-	identity_environment(process);
-	take_turn(sync);
 
 	identity_take(process);
 	/* The change of user has taken back that we die with the runner. */
@@ -190,13 +232,23 @@ become_command(struct container *c, int sync, int parent, int slave)
 		_exit(DIE_FAILED);
 	if (!tell(sync, 0))
 		_exit(DIE_FAILED);
-	execvp(process->args[0], process->args);
+	char *path = find_command(process->args[0]);
+	if (path != NULL)
+		sealed_exec(c->step, sync, path, process->args);
 	int error = errno;
 	tell(sync, error);
 	_exit(error == ENOENT ? 127 : 126);
 }
 
-/* From its birth until it becomes its command: the three stages. */
+/* Between them the container waits only where there is something to run. */
+static bool
+has_hooks_before_pivot(const struct bundle *bundle)
+{
+	return bundle->hook_count[BUNDLE_PRESTART] > 0 ||
+	       bundle->hook_count[BUNDLE_CREATE_RUNTIME] > 0;
+}
+
+/* From its birth until it becomes its command. */
 static void
 container_init(struct container *c, int sync, int parent)
 {
@@ -223,7 +275,8 @@ container_init(struct container *c, int sync, int parent)
 	if ((bundle->namespaces & CLONE_NEWCGROUP) != 0 &&
 		unshare(CLONE_NEWCGROUP) == -1)
 		die("unshare CLONE_NEWCGROUP");
-	take_turn(sync);
+	if (has_hooks_before_pivot(bundle))
+		take_turn(sync);
 
 	if (hooks_run(bundle, BUNDLE_CREATE_CONTAINER, c->state, "creating") ==
 		-1)
@@ -236,9 +289,16 @@ container_init(struct container *c, int sync, int parent)
 	set_names(bundle);
 	if (own_mounts)
 		rootfs_close(bundle);
+	if (slave != -1)
+		terminal_take(slave, bundle->process.uid);
+	else if (c->talk != NULL && talk_child(c->talk) == -1)
+		die("dup2");
+	keep_only((int *const[]){&sync, &parent, &c->step},
+		c->step == -1 ? 2 : 3);
+	identity_environment(&bundle->process);
 	take_turn(sync);
 
-	become_command(c, sync, parent, slave);
+	become_command(c, sync, parent);
 }
 
 /* --- its birth ------------------------------------------------------------ */
@@ -448,8 +508,8 @@ make_by_go_between(struct container *c, int sync, int parent, int *cgroup)
 static int
 make(struct container *c, int sync, int parent, int *cgroup)
 {
-	c->pid = child_clone(c->bundle->namespaces & ~CLONE_NEWCGROUP,
-		&c->pidfd, cgroup);
+	c->pid = child_clone(
+		c->bundle->namespaces & ~CLONE_NEWCGROUP, &c->pidfd, cgroup);
 	if (c->pid == 0) {
 		close(c->sync);
 		container_init(c, sync, parent);
@@ -463,18 +523,14 @@ make(struct container *c, int sync, int parent, int *cgroup)
 	return c->pid == -1 ? -1 : 0;
 }
 
-int
-container_make(struct container *c)
+/* With the descriptors that its birth needs. */
+static int
+make_all(struct container *c, int parent)
 {
-	int pair[2], cgroup = -1, parent = child_self();
+	int pair[2], cgroup = -1;
 
-	c->pid = -1;
-	c->sync = c->pidfd = c->master = -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
-		die_say("socketpair");
-		close(parent);
-		return -1;
-	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+		return die_say("socketpair");
 	c->sync = pair[0];
 	if (c->state->cgroups != NULL)
 		cgroup = cgroup_open_unified(c->state->cgroups);
@@ -485,6 +541,22 @@ container_make(struct container *c)
 	c->born = cgroup != -1;
 	if (folder != -1)
 		close(folder);
+	return done;
+}
+
+int
+container_make(struct container *c)
+{
+	int parent = child_self(), done = -1;
+
+	c->pid = -1;
+	c->sync = c->pidfd = c->master = c->step = -1;
+	if (sealed_has_step() && (c->step = sealed_step()) == -1)
+		die_say("make a sealed file in memory");
+	else
+		done = make_all(c, parent);
+	if (c->step != -1)
+		close(c->step);
 	close(parent);
 	return done;
 }
@@ -503,22 +575,10 @@ give_turn(const struct container *c, int number)
 int
 container_build(struct container *c)
 {
-	return give_turn(c, c->pid) ? 0 : -1;
-}
+	bool done = has_hooks_before_pivot(c->bundle) ? give_turn(c, c->pid)
+						      : tell(c->sync, c->pid);
 
-int
-container_pivot(struct container *c)
-{
-	int nothing;
-
-	if (!tell(c->sync, 0))
-		return -1;
-	if (c->bundle->process.terminal) {
-		c->master = terminal_receive(c->sync);
-		if (c->master == -1)
-			return -1;
-	}
-	return hear(c->sync, &nothing) ? 0 : -1;
+	return done ? 0 : -1;
 }
 
 /* It has ended, and has said why: where its standard streams are a terminal by
@@ -541,6 +601,21 @@ print_last_words(const struct container *c)
 	return -1;
 }
 
+int
+container_pivot(struct container *c)
+{
+	int nothing;
+
+	if (has_hooks_before_pivot(c->bundle) && !tell(c->sync, 0))
+		return -1;
+	if (c->bundle->process.terminal) {
+		c->master = terminal_receive(c->sync);
+		if (c->master == -1)
+			return -1;
+	}
+	return hear(c->sync, &nothing) ? 0 : print_last_words(c);
+}
+
 /* Its limits come as late as can be: they are for the command and its hooks,
  * and too low for our own work, perhaps. But as another user it could be one
  * whose limits we may not change: prlimit(2). When it becomes its command, its
@@ -551,8 +626,6 @@ container_start(struct container *c)
 {
 	int error;
 
-	if (!give_turn(c, 0))
-		return print_last_words(c);
 	if (identity_limit(c->pid, &c->bundle->process) == -1)
 		return -1;
 	if (!give_turn(c, 0))

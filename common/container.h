@@ -20,6 +20,7 @@ struct container {
 	bool detach;	   /* it outlives its runner */
 	struct talk *talk; /* its standard streams, or NULL: the runner's */
 	pid_t pid;
+	int step;     /* see sealed.h */
 	bool born;    /* in its cgroup of version 2, see cgroup_enter */
 	int pidfd;    /* stands for it, and never for another process */
 	int sync;     /* our end of a socket, on which both take turns */
@@ -30,6 +31,11 @@ struct container {
 /* Is it to have, or to join, a user namespace? */
 bool container_has_user_namespace(const struct bundle *bundle);
 
+/* Can programs of the container look at its process before that is the command?
+ * Who is in a PID namespace that it joins can, and so can hooks of
+ * startContainer. Then all of our program must be sealed, see sealed.h. */
+bool container_needs_seal(const struct bundle *bundle);
+
 /*
  * The stages, in this order. Each returns when the container has done its part
  * and waits. Where it has ended instead, and has said why, each returns -1;
@@ -39,9 +45,10 @@ bool container_has_user_namespace(const struct bundle *bundle);
  * maps, if it has a user namespace. Of the state's cgroups it is born in that
  * of version 2, if it can be.
  * container_build: it builds its root directory. Whoever wants to do something
- * to the process from outside, does it before.
+ * to the process from outside, does it before. (Where no hook is to be run after
+ * it, the container goes on by itself, and container_pivot waits for both.)
  * container_pivot: that becomes its root; terminal and names.
- * container_start: it takes its identity, gets its limits and becomes its
+ * container_start: it gets its limits, takes its identity and becomes its
  * command.
  */
 int container_make(struct container *container);

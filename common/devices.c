@@ -231,8 +231,9 @@ enum {
 	MINOR = BPF_REG_5
 };
 
-/* Instructions that a rule needs at most, and those around the rules. */
-enum { RULE_LENGTH = 7, FRAME_LENGTH = 8 };
+/* Instructions that a rule needs at most, and those around the rules; a jump
+ * whose length is not known yet. */
+enum { RULE_LENGTH = 10, FRAME_LENGTH = 8, NEXT_RULE = INT16_MAX };
 
 struct program {
 	struct bpf_insn *code;
@@ -270,23 +271,33 @@ emit_begin(struct program *p)
 	emit(p, BPF_ALU64 | BPF_MOV | BPF_K, RESULT, 0, 0);
 }
 
+/*
+ * Go on if they are equal, else to the next rule. Written as two jumps, because
+ * the kernel's verifier follows the way without a jump first: there it learns
+ * nothing about the number, and so finds that each other way to the next rule
+ * is a case of what it has seen already.
+ */
+static void
+emit_condition(struct program *p, unsigned what, int value)
+{
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, what, value, 1);
+	emit(p, BPF_JMP | BPF_JA, 0, 0, NEXT_RULE);
+}
+
 static void
 emit_rule(struct program *p, const struct bundle_device_rule *rule)
 {
-	const unsigned differs = BPF_JMP | BPF_JNE | BPF_K;
 	int access = (int)access_of(rule);
-	size_t first = p->count, body;
+	size_t i = p->count;
 
 	if (rule->type != 'a')
-		emit(p, differs, TYPE,
+		emit_condition(p, TYPE,
 			rule->type == 'b' ? BPF_DEVCG_DEV_BLOCK
-					  : BPF_DEVCG_DEV_CHAR,
-			0);
+					  : BPF_DEVCG_DEV_CHAR);
 	if (!is_any(rule->major))
-		emit(p, differs, MAJOR, (int)rule->major.value, 0);
+		emit_condition(p, MAJOR, (int)rule->major.value);
 	if (!is_any(rule->minor))
-		emit(p, differs, MINOR, (int)rule->minor.value, 0);
-	body = p->count;
+		emit_condition(p, MINOR, (int)rule->minor.value);
 	if (rule->allow) {
 		emit(p, BPF_ALU64 | BPF_AND | BPF_K, ASKED, ~access, 0);
 		emit(p, BPF_JMP | BPF_JNE | BPF_K, ASKED, 0, 2);
@@ -296,9 +307,9 @@ emit_rule(struct program *p, const struct bundle_device_rule *rule)
 		emit(p, BPF_JMP | BPF_JA, 0, 0, 1);
 	}
 	emit(p, BPF_JMP | BPF_EXIT, 0, 0, 0);
-	/* A jump of 0 goes to the instruction that follows. */
-	for (; first < body; first++)
-		p->code[first].off = (int16_t)(p->count - first - 1);
+	for (; i < p->count; i++)
+		if (p->code[i].off == NEXT_RULE)
+			p->code[i].off = (int16_t)(p->count - i - 1);
 }
 
 /* Returns a descriptor, or -1 with errno. */

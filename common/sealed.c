@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,8 +42,6 @@ make_memfd(void)
 
 	if (fd == -1 && errno == EINVAL)
 		fd = memfd_create(program_invocation_short_name, flags);
-	if (fd == -1)
-		die("memfd_create");
 	return fd;
 }
 
@@ -53,6 +52,8 @@ copy(int program)
 	struct stat st;
 	off_t done = 0;
 
+	if (fd == -1)
+		die("memfd_create");
 	if (fstat(program, &st) == -1)
 		die("fstat /proc/self/exe");
 	while (done < st.st_size)
@@ -90,6 +91,80 @@ sealed_begin(char **argv)
 	int fd = copy(program);
 	syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
 	die("execveat a copy of %s", path);
+}
+
+/* What step.c has become. */
+extern const char step_program[], step_end[];
+__asm__(".section .rodata\n"
+	".globl step_program, step_end\n"
+	"step_program: .incbin \"build/common/step\"\n"
+	"step_end:\n"
+	".text");
+
+bool
+sealed_has_step(void)
+{
+#if defined(__x86_64__) || defined(__aarch64__)
+	return true;
+#else
+	return false;
+#endif
+}
+
+int
+sealed_step(void)
+{
+	size_t size = (size_t)(step_end - step_program);
+	int fd = make_memfd();
+
+	if (fd == -1 || (write(fd, step_program, size) == (ssize_t)size &&
+				fcntl(fd, F_ADD_SEALS, SEALS) == 0))
+		return fd;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/* Of a list of words, with two words before them. To be freed. */
+static char **
+step_words(const char *path, const char *news, char *const argv[])
+{
+	size_t count = 0;
+
+	while (argv[count] != NULL)
+		count++;
+	char **words = calloc(count + 3, sizeof(*words));
+	if (words == NULL)
+		die("malloc");
+	words[0] = (char *)path;
+	words[1] = (char *)news;
+	memcpy(words + 2, argv, count * sizeof(*words));
+	return words;
+}
+
+void
+sealed_exec(int step, int news, const char *path, char *const argv[])
+{
+	char number[16];
+	int error;
+
+	snprintf(number, sizeof(number), "%d", news);
+	if (step == -1) {
+		execv(path, argv);
+	} else {
+		char **words = step_words(path, number, argv);
+
+		/* The small program sets it again. */
+		if (fcntl(news, F_SETFD, 0) == -1)
+			die("fcntl F_SETFD");
+		syscall(SYS_execveat, step, "", words, environ, AT_EMPTY_PATH);
+		free(words);
+	}
+	error = errno;
+	if (write(news, &error, sizeof(error)) == -1)
+		die("write news");
+	_exit(error == ENOENT ? 127 : 126);
 }
 
 char *

@@ -249,7 +249,7 @@ drop_group(const struct bundle *bundle)
 }
 
 static int
-run(const char *name)
+run(const char *name, char **argv)
 {
 	struct bundle bundle;
 	struct state state;
@@ -265,6 +265,8 @@ run(const char *name)
 	if (bundle_dir != NULL && bundle_dir[0] == '\0')
 		options_wrong(&lesson, "--bundle: found ``, expected a folder");
 	bundle = load();
+	if (container_needs_seal(&bundle))
+		sealed_begin(argv);
 	if (detach && bundle.process.terminal)
 		options_wrong(&lesson,
 			"--detach: process.terminal wants a terminal, and"
@@ -350,7 +352,7 @@ write_spec(void)
 }
 
 static int
-tool(char **operands, int count)
+tool(char **operands, int count, char **argv)
 {
 	static const struct option_verb belong[] = {{"detach", "run"},
 		{"pid-file", "run"}, {"ignore-unsupported", "run"},
@@ -365,7 +367,7 @@ tool(char **operands, int count)
 	if (list || (count == 1 && strcmp(verb, "list") == 0))
 		return list_containers();
 	if (count == 2 && strcmp(operands[0], "run") == 0)
-		return run(operands[1]);
+		return run(operands[1], argv);
 	options_wrong(&lesson, "found `%s`%s, expected run NAME, list or spec",
 		operands[0], count > 1 ? " and more" : "");
 }
@@ -701,12 +703,12 @@ one_process(struct walk *walk)
 int
 main(int argc, char **argv)
 {
-	sealed_begin(argv);
 	int first = options_parse(&lesson, argc, argv);
 
 	need_proc();
 	if (first < argc || spec || list)
-		return tool(argv + first, argc - first);
+		return tool(argv + first, argc - first, argv);
+	sealed_begin(argv);
 	char *dir = need_bundle();
 	struct bundle bundle = load_ours(dir);
 	struct walk walk = {.bundle = &bundle};

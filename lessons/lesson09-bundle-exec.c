@@ -327,11 +327,12 @@ fork_joiner(struct entry *entry)
 
 	if (pid == -1)
 		die("clone3");
+	/* In both: a folder of the host is nothing to be taken inside. */
+	if (folder != -1 && close(folder) == -1)
+		die("close");
 	if (pid == 0)
 		joiner(entry);
 	entry->born = cgroup != -1;
-	if (folder != -1 && close(folder) == -1)
-		die("close");
 	return pid;
 }
 

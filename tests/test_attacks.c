@@ -399,6 +399,56 @@ START_TEST(exec_of_our_own_program)
 }
 END_TEST
 
+/* What is executed there is not the host's file: it does not do what that
+ * would do. */
+START_TEST(own_program_is_another_inside)
+{
+	char *bundle = bundle_with_linker(ARGS(own_program[_i], "--version"));
+	struct run run = start(bundle);
+
+	ck_assert_ptr_null(strstr(run.out, "nslessons"));
+	ck_run(run, 126);
+	support_run_free(&run);
+}
+END_TEST
+
+/* The default config with one capability more. */
+static json_t *
+may_trace(void)
+{
+	json_t *caps = json_pack("[ss]", "CAP_KILL", "CAP_SYS_PTRACE");
+	json_t *changes = json_pack("{s:{s:{s:O,s:O,s:O,s:[]}}}", "process",
+		"capabilities", "bounding", caps, "effective", caps,
+		"permitted", caps, "ambient");
+
+	json_decref(caps);
+	return changes;
+}
+
+/* A hook of startContainer can look at the init, which is still ours. */
+START_TEST(hook_finds_another_program)
+{
+	char *bundle = scratch_bundle(ARGS("true"));
+	struct stat own;
+
+	ck_assert_int_eq(stat("lesson08", &own), 0);
+	scratch_change(bundle, may_trace());
+	scratch_change(bundle,
+		json_pack("{s:{s:[{s:s,s:[s,s,s]}]}}", "hooks",
+			"startContainer", "path", "/bin/sh", "args", "sh", "-c",
+			"stat -L -c '%d %i ' /proc/1/exe; echo end"));
+	struct run run = start(bundle);
+	ck_run(run, 0);
+	ck_assert_ptr_nonnull(strstr(run.out, "end\n"));
+	char *file = scratch_text(
+		"%ju %ju ", (uintmax_t)own.st_dev, (uintmax_t)own.st_ino);
+	ck_assert_msg(strstr(run.out, file) == NULL, "found: %s", run.out);
+	/* A user is not told. */
+	ck_assert(geteuid() != 0 || strcmp(run.out, "end\n") != 0);
+	support_run_free(&run);
+}
+END_TEST
+
 /* A process of the container waits for ours to enter. */
 START_TEST(program_of_who_enters)
 {
@@ -836,19 +886,6 @@ START_TEST(user_must_be_a_number)
 }
 END_TEST
 
-/* The default config with one capability more. */
-static json_t *
-may_trace(void)
-{
-	json_t *caps = json_pack("[ss]", "CAP_KILL", "CAP_SYS_PTRACE");
-	json_t *changes = json_pack("{s:{s:{s:O,s:O,s:O,s:[]}}}", "process",
-		"capabilities", "bounding", caps, "effective", caps,
-		"permitted", caps, "ambient");
-
-	json_decref(caps);
-	return changes;
-}
-
 /* In a user namespace in which root is who runs the test. */
 static json_t *
 in_user_namespace(void)
@@ -1251,11 +1288,13 @@ END_TEST
 START_TEST(files_may_not_grow)
 {
 	char *bundle = scratch_bundle(ARGS("cat", "/proc/self/status"));
-	struct run run = RUN(
-		"sh", "-c", "(ulimit -f 0; exec ./lesson08 list 2>&1) | cat");
+	struct run run = RUN("sh", "-c",
+		scratch_text("(ulimit -f 0; exec ./lesson08 run --root %s"
+			     " --bundle %s %s 2>&1) | cat",
+			state, bundle, name));
 
 	ck_run(run, 0);
-	ck_assert_ptr_nonnull(strstr(run.out, "EFBIG"));
+	ck_assert_ptr_nonnull(strstr(run.out, "File too large"));
 	support_run_free(&run);
 	run = start(bundle);
 	ck_run(run, 0);
@@ -1738,6 +1777,8 @@ suite_attacks(void)
 	TCase *program = add_case(suite, "program");
 	tcase_add_loop_test(program, run_of_our_own_program, 0, 2);
 	tcase_add_loop_test(program, exec_of_our_own_program, 0, 2);
+	tcase_add_loop_test(program, own_program_is_another_inside, 0, 2);
+	tcase_add_test(program, hook_finds_another_program);
 	tcase_add_test(program, program_of_who_enters);
 	add_links(suite);
 	TCase *privileges = add_case(suite, "privileges");

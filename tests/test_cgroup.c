@@ -595,8 +595,8 @@ START_TEST(our_own_cgroup_is_not_touched)
 	pid_t pid = fork();
 	if (pid == 0) {
 		/* One hierarchy is enough. */
-		if (cgroup_enter((char *[]){cgroup.folders[0], NULL},
-			    getpid(), false) == -1)
+		if (cgroup_enter((char *[]){cgroup.folders[0], NULL}, getpid(),
+			    false) == -1)
 			_exit(1);
 		_exit(cgroup_remove(cgroup.folders) == -1 && errno == EBUSY
 				? 0
@@ -994,7 +994,8 @@ START_TEST(nobody_is_told_what_is_missing)
 				is_missing(&cgroup, names[i]), "%s", names[i]);
 		ck_assert_uint_eq(count_lines(cgroup.missing), COUNT(names));
 		ck_assert_int_eq(cgroup_open_unified(cgroup.folders), -1);
-		ck_assert_int_eq(cgroup_enter(cgroup.folders, getpid(), false), 0);
+		ck_assert_int_eq(
+			cgroup_enter(cgroup.folders, getpid(), false), 0);
 	}
 	removed(&cgroup);
 	cgroup = made(path, &none);
@@ -1004,7 +1005,8 @@ START_TEST(nobody_is_told_what_is_missing)
 	if (roots.folders != NULL) {
 		ck_assert_int_eq(cgroup_remove(roots.folders), -1);
 		ck_assert(errno == EACCES || errno == EPERM);
-		ck_assert_int_eq(cgroup_enter(roots.folders, getpid(), false), -1);
+		ck_assert_int_eq(
+			cgroup_enter(roots.folders, getpid(), false), -1);
 		cgroup_free(&roots);
 	}
 	free(path);
