@@ -752,12 +752,25 @@ check_removable(char *const *folders)
 	return ours ? -1 : 0;
 }
 
+/* Mostly there is one, and it is empty by now: rmdir(2) removes no other. */
+static bool
+is_removed(char *const *folders)
+{
+	if (folders[0] == NULL || folders[1] != NULL ||
+		(rmdir(folders[0]) == -1 && errno != ENOENT))
+		return false;
+	remove_way(folders[0]);
+	return true;
+}
+
 int
 cgroup_remove(char *const *folders)
 {
 	enum { SECONDS = 2 };
 	struct timespec end;
 
+	if (is_removed(folders))
+		return 0;
 	if (check_removable(folders) == -1)
 		return -1;
 	clock_gettime(CLOCK_MONOTONIC, &end);
