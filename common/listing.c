@@ -206,8 +206,8 @@ read_operand(const struct lesson *lesson, struct wish *wish)
 		return;
 	options_wrong(lesson,
 		"found `%s`, expected a namespace: 4026532395, or"
-		" pid:[4026532395]",
-		wish->operand);
+		" pid:[4026532395]%s",
+		wish->operand, cgroup ? ", or PID:NUMBER of a hierarchy" : "");
 }
 
 static const struct column *

@@ -30,7 +30,7 @@ static const struct option_entry shared[] = {
 		&options.check, NULL},
 	{'J', "json", NULL, "print one JSON document on standard output",
 		&options.json, NULL},
-	{0, "explain", NULL, "add the system call, the proof, the man page",
+	{0, "explain", NULL, "add man pages, and a word on the why",
 		&options.explain, NULL},
 	{0, "color", "WHEN", "auto, always or never", NULL, &color},
 	{'h', "help", NULL, "print this help", &help, NULL},
@@ -173,6 +173,18 @@ options_only(const struct lesson *lesson, const char *verb,
 				options_wrong(lesson,
 					"--%s is for %s, not for %s",
 					list->option, list->verb, verb);
+}
+
+void
+options_need_verb(const struct lesson *lesson)
+{
+	const struct option_entry *own = lesson->own;
+
+	for (; own->name != NULL; own++)
+		for (int i = 0; i < given_count; i++)
+			if (strcmp(given[i].name, own->name) == 0)
+				options_wrong(lesson, "--%s: with which verb?",
+					own->name);
 }
 
 /* known: the entry that it is about, or NULL. word: as it was typed; of letters

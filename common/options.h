@@ -71,6 +71,10 @@ struct option_verb {
 void options_only(const struct lesson *lesson, const char *verb,
 	const struct option_verb *list);
 
+/* No verb was given, so the lesson's own options mean nothing: wrong usage if
+ * there is one. */
+void options_need_verb(const struct lesson *lesson);
+
 /* Wrong usage: print a message and where to find help; exit code 2. */
 void options_wrong(const struct lesson *lesson, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));

@@ -627,7 +627,7 @@ two_sources(struct watchers *watchers)
 	report_ask("socket(AF_NETLINK, SOCK_DGRAM, NETLINK_CONNECTOR);"
 		   " bind to CN_IDX_PROC");
 	report_ask("perf_event_open({.config = PERF_COUNT_SW_DUMMY, .task = 1,"
-		   " .comm_exec = 1})");
+		   " .comm = 1})");
 	report_host("the process connector");
 	report_container("perf");
 	for (int i = 0; i < connector.count; i++) {

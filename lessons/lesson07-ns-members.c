@@ -308,8 +308,9 @@ from_inside(struct box *box)
 		ours += space->id.ino == pid || space->id.ino == host;
 	}
 	if (spaces > 2)
-		report_host("and %d others", spaces - 2);
-	report_equal(2, ours, "of host and container, seen from outside");
+		report_host(
+			"and %d other%s", spaces - 2, spaces == 3 ? "" : "s");
+	report_equal(2, ours, "the two of these, seen from outside");
 	report_equal(
 		1, display_lines(seen), "PID namespaces, seen from inside");
 	report_equal((long long)pid,

@@ -6,7 +6,7 @@
  * Why:   config.json is a list of wishes: namespaces, mounts, a user, limits.
  *        A runtime turns them into system calls, in the right order: each
  *        call still needs rights that a later one gives up.
- * Break: In config.json, take "network" out of linux.namespaces: the
+ * Break: In bundle/config.json, take "network" out of linux.namespaces: the
  *        container has the host's network, and nothing else changes.
  * Shell: sudo runc run -b bundle mycontainer
  */
@@ -650,6 +650,7 @@ asked_files(struct walk *walk)
 	report_step("A02", "mounts, root, masks: what it sees and may change.");
 	report_ask("mount: each of mounts; pivot_root: the rootfs becomes /;"
 		   " mount_setattr: ro");
+	report_host("config.json, mounts:");
 	for (size_t i = 0; i < bundle->mount_count; i++) {
 		const struct bundle_mount *m = &bundle->mounts[i];
 
@@ -696,7 +697,7 @@ one_process(struct walk *walk)
 	report_equal(1, index == SCAN_NONE ? 0 : scan.spaces[index].processes,
 		"processes in its PID namespace");
 	report_equal(1, pids[levels - 1], "its PID inside");
-	report_explain("proc_pid_status(5), pid_namespaces(7)");
+	report_explain("proc(5): /proc/PID/status; pid_namespaces(7)");
 	scan_free(&scan);
 }
 
@@ -708,6 +709,7 @@ main(int argc, char **argv)
 	need_proc();
 	if (first < argc || spec || list)
 		return tool(argv + first, argc - first, argv);
+	options_need_verb(&lesson);
 	sealed_begin(argv);
 	char *dir = need_bundle();
 	struct bundle bundle = load_ours(dir);

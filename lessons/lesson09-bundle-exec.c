@@ -128,7 +128,7 @@ find_running(const char *name)
 		proc_start_time(c.state.pid, &start) == 0 &&
 		start != c.state.start)
 		die_plain(DIE_FAILED,
-			"container %s is stopped: PID %d is another one", name,
+			"container %s is stopped; PID %d is used again", name,
 			c.state.pid);
 	if (c.state.status == STATE_STOPPED)
 		die_plain(DIE_FAILED, "container %s is stopped", name);
@@ -743,7 +743,7 @@ start_cleaner(void)
 	return pid;
 }
 
-/* A container as in lesson03, without a cgroup, and the note that lesson08
+/* A container as in lesson03, without a cgroup of its own, and the note that lesson08
  * writes. */
 static void
 begin_demo(struct demo *demo)
@@ -870,7 +870,7 @@ the_note(struct demo *demo)
 		"", "A name, and the note of the runtime that belongs to it.");
 	report_ask("renameat2(\"state.json.new\", \"state.json\", ...): nobody"
 		   " ever reads half a note");
-	report_host("state.json of %s, four of its entries:", demo->state.name);
+	report_host("%s, four of its entries:", file);
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const names[] = {
 			"name", "pid", "start", "boot"};
@@ -889,8 +889,8 @@ the_note(struct demo *demo)
 	report_equal(strtoll(inside, NULL, 10),
 		json_integer_value(json_object_get(note, "start")),
 		"start: field 22 of the init's stat file");
-	report_explain("proc_pid_stat(5); runc has it in"
-		       " /run/runc/NAME/state.json");
+	report_explain("proc(5): /proc/PID/stat; runc has its note in"
+		       " /run/runc/NAME");
 	free(inside);
 	json_decref(note);
 	free(file);
@@ -1026,8 +1026,7 @@ host_pids(const struct demo *demo)
 	report_equal(2, display_lines(text) - 1, "processes that it lists");
 	report_equal(
 		count, display_lines(text) - 1, "members of the PID namespace");
-	report_explain("namespaces(7), \"The /proc/pid/ns/ directory\";"
-		       " proc_pid_stat(5)");
+	report_explain("namespaces(7): /proc/PID/ns; proc(5): /proc/PID/stat");
 	free(text);
 	free(pids);
 }
@@ -1050,7 +1049,7 @@ small_pids(struct demo *demo)
 		"processes that ps lists: sh, top, ps");
 	report_equal(pids[levels - 1], box_ask_number(&demo->box, "pidof top"),
 		"the container's pidof top, and NSpid");
-	report_explain("proc_pid_status(5), pid_namespaces(7)");
+	report_explain("proc(5): /proc/PID/status; pid_namespaces(7)");
 	free(text);
 }
 
@@ -1079,7 +1078,7 @@ another_start(struct demo *demo)
 	report_equal(1, code, "exit code of exec: nobody was entered");
 	report_equal(2, members(demo->box.pid, &pids),
 		"members of the PID namespace, as before");
-	report_explain("pidfd_open(2), proc_pid_stat(5)");
+	report_explain("pidfd_open(2), proc(5): /proc/PID/stat");
 	free(pids);
 	free(text);
 	demo->state.start = start;
@@ -1097,6 +1096,7 @@ main(int argc, char **argv)
 	need_proc();
 	if (first < argc)
 		return tool(argv + first, argc - first);
+	options_need_verb(&lesson);
 	need_privilege();
 	need_namespaces(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
 			CLONE_NEWPID | CLONE_NEWNET);
