@@ -450,7 +450,7 @@ START_TEST(a_pid_used_again_is_not_entered)
 	json_object_set_new(state, "start", json_integer(start - 1));
 	ck_assert_int_eq(json_dump_file(state, file, 0), 0);
 	char *why =
-		support_text("box is stopped: PID %d is another one\n", init);
+		support_text("box is stopped; PID %d is used again\n", init);
 	prints(LESSON("exec", "box", "true"), 1, "", why);
 	prints(LESSON("kill", "box", "KILL"), 1, "", why);
 	prints(LESSON("ps", "box"), 1, "", why);
