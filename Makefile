@@ -64,6 +64,10 @@ build/tests/bench/threads: tests/bench/threads.c | build/deps
 	@mkdir -p $(@D)
 	@$(CC) -O2 -pthread -o $@ $<
 
+# The floor is linked as the lessons are.
+build/tests/bench/floor: build/tests/bench/floor.o build/libcommon.a | build/static
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(STATIC) -o $@ $^ $(LIBS)
+
 build/tests/bench/bench: $(addprefix build/tests/bench/,measure.o containers.o)
 build/tests/bench/%: build/tests/bench/%.o build/libcommon.a
 	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) build/libcommon.a \

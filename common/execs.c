@@ -229,16 +229,21 @@ add_event(struct execs *execs, const struct event *event)
 }
 
 /* perf tells an exec when the new program has its name, and a moment before it
- * has its arguments: then the file is empty, and still to be read. */
+ * has its arguments: then the file is empty, and still to be read. By now the
+ * process may have executed another program; its arguments are not ours. */
 static void
 read_command(struct execs_event *waiting)
 {
-	char text[COMMAND];
+	char text[COMMAND], name[sizeof(waiting->event.name)];
 	pid_t pid = waiting->event.pid;
 	ssize_t length = proc_peek(pid, "cmdline", text, sizeof(text));
 
 	waiting->unread = length == 0;
 	if (length < 1)
+		return;
+	name[0] = '\0';
+	read_name(pid, name);
+	if (strcmp(name, waiting->event.name) != 0)
 		return;
 	waiting->command = realloc(waiting->command, length + 1);
 	if (waiting->command == NULL)
@@ -259,9 +264,9 @@ ask_proc(struct execs *execs, struct execs_event *waiting)
 	if (waiting->unread)
 		return;
 	if (event->type == EVENT_EXEC) {
-		read_command(waiting);
 		if (event->name[0] == '\0')
 			read_name(event->pid, event->name);
+		read_command(waiting);
 		if (execs->owners)
 			waiting->owner = read_owner(event->pid);
 	}
@@ -433,7 +438,7 @@ poll_all(const struct execs *execs, struct pollfd *all, int more, int timeout)
 			timeout = TURN;
 		return poll(all, more + 1 + execs->ring_count, timeout);
 	}
-	if (waiting > MANY) {
+	if (execs_is_busy(execs)) {
 		moment.tv_nsec = 2L * PATIENCE;
 		return ppoll(all, more, &moment, NULL);
 	}
@@ -441,6 +446,12 @@ poll_all(const struct execs *execs, struct pollfd *all, int more, int timeout)
 		if (execs->waiting[i].unread)
 			moment.tv_nsec = PATIENCE / 10;
 	return ppoll(all, more + 1 + execs->ring_count, &moment, NULL);
+}
+
+bool
+execs_is_busy(const struct execs *execs)
+{
+	return execs->count - execs->first > MANY;
 }
 
 void

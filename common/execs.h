@@ -108,6 +108,9 @@ void execs_remember(struct execs *execs);
 void
 execs_wait(struct execs *execs, struct pollfd *more, int count, int timeout);
 
+/* Does so much happen that /proc is mostly read too late? */
+bool execs_is_busy(const struct execs *execs);
+
 /*
  * The next event whose turn has come, and its process; both stay until
  * execs_next or execs_wait is called again. At EVENT_COMM, the process still

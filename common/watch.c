@@ -399,6 +399,22 @@ handle_signal(int fd, pid_t command, int *code)
 	return false;
 }
 
+/* Calm is what has been calm for a second. */
+static void
+ask_anew(struct watch *watch)
+{
+	const uint64_t second = 1000000000;
+	uint64_t now = watch->execs->time;
+	bool was_busy = watch->busy != 0;
+
+	if (execs_is_busy(watch->execs))
+		watch->busy = now;
+	else if (watch->busy != 0 && now - watch->busy > second)
+		watch->busy = 0;
+	if (watch->ask != NULL && was_busy != (watch->busy != 0))
+		watch->ask(watch, !was_busy);
+}
+
 static void
 show_all(struct watch *watch, struct execs *execs, bool all)
 {
@@ -433,6 +449,8 @@ watch_run(struct watch *watch, struct execs *execs, char **argv)
 
 	watch->execs = execs;
 	execs->owners = watch->extra;
+	if (watch->ask != NULL)
+		watch->ask(watch, false);
 	child_follow_begin();
 	struct pollfd ready = {.fd = child_follow_signals(), .events = POLLIN};
 	if (argv[0] != NULL) {
@@ -447,6 +465,7 @@ watch_run(struct watch *watch, struct execs *execs, char **argv)
 		die("write gate");
 	do {
 		execs_wait(execs, &ready, 1, -1);
+		ask_anew(watch);
 		show_all(watch, execs, false);
 	} while (ready.revents == 0 || handle_signal(ready.fd, command, &code));
 	show_the_rest(watch, execs);

@@ -12,6 +12,9 @@
 
 /* The members before the blank line are set by the caller. */
 struct watch {
+	/* Ask the connector for its messages. busy: so much happens that they
+	 * need not wake us for what /proc tells. NULL: they are asked for. */
+	void (*ask)(const struct watch *watch, bool busy);
 	FILE *out;
 	int types;  /* which events are shown, a mask of enum event_type */
 	bool extra; /* also uid, effective uid and terminal */
@@ -19,6 +22,7 @@ struct watch {
 	ino_t space; /* of this PID namespace alone; 0: of all */
 
 	const struct execs *execs;
+	uint64_t busy;	   /* when much happened last, 0: it is calm */
 	long shown;	   /* lines so far */
 	long unplaced;	   /* events whose namespace is not known */
 	uint64_t to_clock; /* from an event's time to the time of day */

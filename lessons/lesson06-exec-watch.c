@@ -326,7 +326,7 @@ open_sources(struct execs *execs, int wanted, bool descendants, size_t size,
 
 /* --- the tool ------------------------------------------------------------ */
 
-/* The bits of the connector's events are those of ours. */
+/* Beside perf, the connector is asked for what perf does not tell. */
 static uint32_t
 connector_filter(int types)
 {
@@ -346,6 +346,27 @@ connector_filter(int types)
 		if ((types & pairs[i].type) != 0)
 			filter |= pairs[i].what;
 	return filter;
+}
+
+/*
+ * While little happens, a message of each fork and exec wakes us, so that we
+ * read /proc in time. When much happens we would be too late all the same, and
+ * a message costs the process that is watched; only the namespace of a child
+ * must be read early, where perf does not tell it.
+ */
+static void
+ask_messages(const struct watch *watch, bool busy)
+{
+	uint32_t filter =
+		connector_filter(watch->types | (watch->extra ? EVENT_UID : 0));
+
+	if (!busy)
+		filter |= PROC_EVENT_FORK | PROC_EVENT_EXEC;
+	else if (!watch->execs->told_spaces)
+		filter |= PROC_EVENT_FORK;
+	if (ask_connector(watch->execs->connector, PROC_CN_MCAST_LISTEN,
+		    filter) == -1)
+		die("send to the process connector");
 }
 
 static int
@@ -450,11 +471,8 @@ watch_events(char **argv)
 	int works = open_sources(
 		&execs, wanted, argv[0] != NULL, (size_t)16 << 20, &why);
 	tell_sources(works, execs.told_spaces, watch.types, &why);
-	if (works == (CONNECTOR | PERF) &&
-		ask_connector(execs.connector, PROC_CN_MCAST_LISTEN,
-			connector_filter(
-				watch.types | (extra ? EVENT_UID : 0))) == -1)
-		die("send to the process connector");
+	if (works == (CONNECTOR | PERF))
+		watch.ask = ask_messages;
 	int code = watch_run(&watch, &execs, argv);
 	execs_end(&execs);
 	return code;

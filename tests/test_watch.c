@@ -904,6 +904,47 @@ START_TEST(events_are_what_the_workload_says)
 }
 END_TEST
 
+/* A program may have executed another one when its arguments are read: then they
+ * are not told. But while little happens, they mostly are. */
+START_TEST(arguments_are_those_of_the_program)
+{
+	enum { TRIES = 20 };
+	int told = 0;
+
+	if (!have_sources(choices[_i].sources, false, __func__))
+		return;
+	for (int i = 0; i < TRIES; i++) {
+		struct run run;
+		size_t k;
+		json_t *line,
+			*lines = WATCH(0, &run, choices[_i].option, "-e",
+				"exec", "--", "env", "A=1", "sleep", "0.01");
+
+		if (lines == NULL)
+			return;
+		json_array_foreach(lines, k, line) {
+			const char *name = json_string_value(
+				json_object_get(line, "name"));
+			const char *process = json_string_value(
+				json_object_get(line, "process"));
+
+			if (name == NULL)
+				continue;
+			bool whole =
+				strcmp(process, "env A=1 sleep 0.01") == 0 ||
+				strcmp(process, "sleep 0.01") == 0;
+			told += whole;
+			ck_assert_msg(process[0] == '[' ||
+					      (whole && process[0] == name[0]),
+				"%s: %s", name, process);
+		}
+		json_decref(lines);
+		support_run_free(&run);
+	}
+	ck_assert_int_gt(told, 0);
+}
+END_TEST
+
 /* A04: a container's start is the exec of a runtime and that of its PID 1; a
  * command in it is one more. Each is by a child of the one before. */
 START_TEST(a_container_is_a_row_of_execs)
@@ -1734,6 +1775,8 @@ add_commands(Suite *suite)
 		commands, events_are_what_the_workload_says, 0, CHOICES);
 	tcase_add_loop_test(
 		commands, times_are_those_of_the_events, 0, CHOICES);
+	tcase_add_loop_test(
+		commands, arguments_are_those_of_the_program, 0, CHOICES);
 	tcase_add_test(commands, unknown_events_are_named);
 	if (support_have("namespaces", "a_container_is_a_row_of_execs"))
 		tcase_add_loop_test(

@@ -16,6 +16,8 @@
 #include "die.h"
 #include "measure.h"
 
+enum { ROUNDS = 40 };
+
 /* --- lesson07 ----------------------------------------------------------- */
 
 /* A machine that is filled with processes, until its input is closed. */
@@ -76,7 +78,7 @@ static char *commands[] = {"./lesson07", "--list", "--quick", "--output",
 static void
 growth(char *processes, char *sets)
 {
-	enum { ROUNDS = 20, MANY = 5000 };
+	enum { MANY = 5000 };
 	struct line line = {.goal = 1.1, .unit = "times", .of = "us a process"};
 	double few[ROUNDS], idle[ROUNDS];
 
@@ -103,66 +105,54 @@ growth(char *processes, char *sets)
 }
 
 /* How many times as long a peer takes. lsns and cinf tell what we do: all
- * types, and a command for each namespace; ps tells one type. What takes a peer
- * seconds is not done as often. */
+ * types, and a command for each namespace; ps tells one type. The whole list,
+ * with what keeps namespaces alive, is more than a peer tells. */
 static void
-compare_listing(char *const peer[], double goal, int rounds)
+compare_listing(char *const peer[], double goal, double whole)
 {
 	struct line line = {
 		.goal = goal, .at_least = true, .unit = "times", .of = "ms"};
+	struct line more = line;
 
 	if (!measure_installed(peer[0]))
 		return;
 	if (asprintf(&line.what,
 		    "lesson07, all types with commands, against %s",
-		    peer[0]) == -1)
+		    peer[0]) == -1 ||
+		asprintf(&more.what, "lesson07 --list, against %s", peer[0]) ==
+			-1)
 		die("malloc");
-	for (int i = 0; i < rounds; i++) {
+	more.goal = whole;
+	for (int i = 0; i < ROUNDS; i++) {
 		double a = measure_run(commands), b = measure_run(peer);
 
 		line_add(&line, b / a, a * 1e3, b * 1e3);
+		if (whole > 0) {
+			a = measure_run(list);
+			line_add(&more, b / a, a * 1e3, b * 1e3);
+		}
 	}
 	line_tell(&line);
+	if (whole > 0)
+		line_tell(&more);
 	free(line.what);
-}
-
-/* With what keeps namespaces alive, which lsns does not look for. */
-static void
-compare_whole(void)
-{
-	enum { ROUNDS = 8 };
-	char *lsns[] = {"lsns", NULL};
-	struct line line = {.what = "lesson07 --list, against lsns",
-		.goal = 6,
-		.at_least = true,
-		.unit = "times",
-		.of = "ms"};
-
-	if (!measure_installed(lsns[0]))
-		return;
-	for (int i = 0; i < ROUNDS; i++) {
-		double a = measure_run(list), b = measure_run(lsns);
-
-		line_add(&line, b / a, a * 1e3, b * 1e3);
-	}
-	line_tell(&line);
+	free(more.what);
 }
 
 static void
 listing(void)
 {
-	enum { ROUNDS = 40, FEW = 8 };
+	enum { FEW = 8 };
 	struct line memory = {.what = "lesson07 --list: memory at its most",
 		.goal = 8192,
 		.unit = "KiB"};
 
 	struct filled many = fill("5000", "1000");
 	line_head("5,000 processes in 1,000 sets of five new namespaces:");
-	compare_listing((char *[]){"lsns", NULL}, 12, FEW);
-	compare_listing((char *[]){"ps", "-eo", "pid,pidns", NULL}, 4, ROUNDS);
+	compare_listing((char *[]){"lsns", NULL}, 12, 6);
+	compare_listing((char *[]){"ps", "-eo", "pid,pidns", NULL}, 4, 0);
 	if (getenv("CINF") != NULL)
-		compare_listing((char *[]){getenv("CINF"), NULL}, 20, FEW);
-	compare_whole();
+		compare_listing((char *[]){getenv("CINF"), NULL}, 20, 10);
 	for (int i = 0; i < FEW; i++)
 		line_add(&memory,
 			(double)measure_finish(
@@ -249,7 +239,6 @@ watch(char *const argv[], const char *path, double stall)
 static void
 watching(const char *path)
 {
-	enum { ROUNDS = 40 };
 	char *ours[] = {"./lesson06", "-e", "exec,exit", NULL};
 	char *peer[] = {"forkstat", "-l", "-e", "exec,exit", NULL};
 	struct line lost = {
