@@ -218,10 +218,13 @@ say(const char *format, va_list arguments)
 	const char *cause, *cure;
 	char *message = format_clean(format, arguments);
 
-	fprintf(stderr, "%s: %s: %s (%s)\n", program_invocation_short_name,
-		message, die_errno_name(error), strerror(error));
-	if (die_hint(message, error, &cause, &cure))
-		fprintf(stderr, "  cause: %s\n  cure:  %s\n", cause, cure);
+	display_message(stderr, 2, "%s: %s: %s (%s)",
+		program_invocation_short_name, message, die_errno_name(error),
+		strerror(error));
+	if (die_hint(message, error, &cause, &cure)) {
+		display_message(stderr, 9, "  cause: %s", cause);
+		display_message(stderr, 9, "  cure:  %s", cure);
+	}
 	free(message);
 	errno = error;
 	return -1;
@@ -254,7 +257,8 @@ say_plain(const char *format, va_list arguments)
 {
 	char *message = format_clean(format, arguments);
 
-	fprintf(stderr, "%s: %s\n", program_invocation_short_name, message);
+	display_message(
+		stderr, 2, "%s: %s", program_invocation_short_name, message);
 	free(message);
 	return -1;
 }

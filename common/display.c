@@ -1,7 +1,10 @@
 #include "display.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include <wchar.h>
 
 #include "die.h"
@@ -183,4 +186,61 @@ void
 display_column(FILE *out, const char *text, int columns)
 {
 	fprintf(out, "%*s", columns - display_cut(out, text, columns), "");
+}
+
+int
+display_columns(FILE *out)
+{
+	struct winsize size;
+
+	return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* The blank at which a line ends that begins here, or NULL: all of it fits. */
+static char *
+last_blank(char *line, int columns)
+{
+	char *blank = NULL;
+	size_t length;
+	int used = 0;
+
+	for (char *at = line; *at != '\0'; at += length) {
+		used += next_width(at, &length);
+		if (used > columns && blank != NULL)
+			return blank;
+		/* Those at the beginning are not between two words. */
+		if (*at == ' ' && used <= columns &&
+			strspn(line, " ") < (size_t)(at - line))
+			blank = at;
+	}
+	return NULL;
+}
+
+void
+display_message(FILE *out, int indent, const char *format, ...)
+{
+	va_list arguments;
+	char *text, *folded, *blank;
+	size_t size;
+	int columns = display_columns(out), margin = 0;
+	FILE *memory = open_memstream(&folded, &size);
+
+	va_start(arguments, format);
+	if (memory == NULL || vasprintf(&text, format, arguments) == -1)
+		_exit(DIE_FAILED);
+	va_end(arguments);
+	char *line = text;
+	while (columns > 2 * indent &&
+		(blank = last_blank(line, columns - margin)) != NULL) {
+		*blank = '\0';
+		fprintf(memory, "%*s%s\n", margin, "", line);
+		line = blank + 1;
+		margin = indent;
+	}
+	fprintf(memory, "%*s%s\n", margin, "", line);
+	if (fclose(memory) == EOF)
+		_exit(DIE_FAILED);
+	fputs(folded, out);
+	free(folded);
+	free(text);
 }

@@ -34,10 +34,22 @@ void display_quote(FILE *out, const char *arguments, size_t length);
 int display_cut(FILE *out, const char *text, int columns);
 void display_column(FILE *out, const char *text, int columns);
 
+/*
+ * Print a message, and a newline behind it. On a terminal, a line that is too
+ * long goes on in the next one, from a blank on and behind `indent` blanks; in
+ * a file it stays one line. In one write(2), so that the messages of two
+ * processes do not mix.
+ */
+void display_message(FILE *out, int indent, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* How many lines a text has that ends with one. */
 int display_lines(const char *text);
 
 /* How many columns a text takes. */
 int display_width(const char *text);
+
+/* How many columns a terminal has; 0: it is none. */
+int display_columns(FILE *out);
 
 #endif

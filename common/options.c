@@ -96,8 +96,9 @@ options_wrong(const struct lesson *lesson, const char *format, ...)
 		die("malloc");
 	va_end(arguments);
 	char *clean = display_clean(text);
-	fprintf(stderr, "%s: %s\nTry `%s --help`.\n",
-		program_invocation_short_name, clean, lesson->number);
+	display_message(
+		stderr, 2, "%s: %s", program_invocation_short_name, clean);
+	display_message(stderr, 0, "Try `%s --help`.", lesson->number);
 	_exit(DIE_USAGE);
 }
 

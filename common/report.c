@@ -420,7 +420,8 @@ report_note(const char *format, ...)
 	va_start(arguments, format);
 	text = format_text(format, arguments);
 	va_end(arguments);
-	fprintf(stderr, "%s: %s\n", program_invocation_short_name, text);
+	display_message(
+		stderr, 2, "%s: %s", program_invocation_short_name, text);
 	if (report.notes == NULL)
 		report.notes = json_array();
 	if (json_array_append_new(report.notes, json_string(text)) == -1)
@@ -444,8 +445,9 @@ report_document(json_t *document)
 void
 report_cannot(const char *reason, const char *cure)
 {
-	fprintf(stderr, "%s: cannot run here: %s\n  cure:  %s\n",
-		program_invocation_short_name, reason, cure);
+	display_message(stderr, 2, "%s: cannot run here: %s",
+		program_invocation_short_name, reason);
+	display_message(stderr, 9, "  cure:  %s", cure);
 	if (options.json)
 		report_document(json_pack("{s:s, s:s, s:s, s:s}", "lesson",
 			program_invocation_short_name, "result", "cannot run",

@@ -71,8 +71,8 @@ say(const char *name, const char *format, ...)
 	va_start(arguments, format);
 	char *line = make_line(format, arguments);
 	va_end(arguments);
-	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, name,
-		line);
+	display_message(stderr, 2, "%s: %s: %s", program_invocation_short_name,
+		name, line);
 	free(line);
 }
 

@@ -82,9 +82,10 @@ step(char **stack)
 	if (argc > 2) {
 		int news = number_of(argv[1]);
 
-		call(SYS_fcntl, news, F_SETFD, FD_CLOEXEC);
-		error = (int)-call(SYS_execve, (long)argv[0], (long)(argv + 2),
-			(long)environment);
+		error = (int)-call(SYS_fcntl, news, F_SETFD, FD_CLOEXEC);
+		if (error == 0)
+			error = (int)-call(SYS_execve, (long)argv[0],
+				(long)(argv + 2), (long)environment);
 		call(SYS_write, news, (long)&error, sizeof(error));
 	}
 	for (;;)

@@ -26,21 +26,12 @@ flush(struct watch *watch)
 		die("write the events");
 }
 
-/* How wide a line may be: as wide as the terminal; 0: there is none. */
-static int
-line_width(FILE *out)
-{
-	struct winsize size;
-
-	return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
 static void
 print_heads(struct watch *watch)
 {
 	watch->to_clock =
 		event_now(CLOCK_REALTIME) - event_now(CLOCK_MONOTONIC);
-	watch->width = line_width(watch->out);
+	watch->width = display_columns(watch->out);
 	if (watch->json)
 		return;
 	fprintf(watch->out, "%-12s %-6s %-11s %-10s ", "Time", "Event", "PID",

@@ -98,6 +98,8 @@ inject_count(struct inject_calls *calls, char *const words[], int code)
 	*inject_times(calls, "brk") = 0;
 	/* Nor can this one fail: the shell would handle one signal for ever. */
 	*inject_times(calls, "rt_sigreturn") = 0;
+	/* Nor a wake: the C library would end the program. */
+	*inject_times(calls, "futex") = 0;
 	/* Nor this one, says getpid(2). */
 	*inject_times(calls, "getpid") = 0;
 }
