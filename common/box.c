@@ -118,6 +118,16 @@ box_load(const char *dir)
 	return bundle;
 }
 
+struct bundle
+box_load_named(const char *dir)
+{
+	if (dir == NULL && access("config.json", F_OK) == -1 && errno == ENOENT)
+		die_plain(DIE_FAILED,
+			"there is no config.json in this folder: --bundle names"
+			" another");
+	return box_load(dir == NULL ? "." : dir);
+}
+
 void
 box_obey(struct box *box, const struct bundle *bundle)
 {

@@ -383,6 +383,15 @@ is_busy(char *folder)
 	return !listed || all.count > 0;
 }
 
+bool
+cgroup_is_empty(char *const *folders)
+{
+	for (; *folders != NULL; folders++)
+		if (cgfile_is_unified(*folders))
+			return !is_busy(*folders);
+	return false;
+}
+
 /* --- plan ----------------------------------------------------------------- */
 
 struct plan {

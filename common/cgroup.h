@@ -61,6 +61,11 @@ int cgroup_enter(char *const *folders, pid_t pid, bool born);
  * Returns the descriptor, or -1 with errno: ENOENT where there is none. */
 int cgroup_open_unified(char *const *folders);
 
+/* Is nobody in the folder of version 2 among these, nor below it? Other
+ * versions do not tell of processes that have no PID for the caller, so without
+ * such a folder nobody knows: false. One that is gone is empty. */
+bool cgroup_is_empty(char *const *folders);
+
 /* All processes in the folders and below that have a PID for the caller, each
  * once, sorted. *pids is to be freed. Returns how many, or -1 with errno.
  * Folders that are gone are empty. */

@@ -168,6 +168,12 @@ static const struct {
 	{"open", "/ns/", ENOENT,
 		"there is no such process, or /proc hides it (hidepid)",
 		"ps -e shows the processes that you may see"},
+	{"setresuid", "", EINVAL,
+		"the user is not mapped in the container's user namespace",
+		"one of those in /proc/PID/uid_map of its init"},
+	{"setresgid", "", EINVAL,
+		"the group is not mapped in the container's user namespace",
+		"one of those in /proc/PID/gid_map of its init"},
 	{"exec", "", ENOENT, "there is no such command in the PATH",
 		"give its path"},
 };

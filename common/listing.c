@@ -228,7 +228,8 @@ choose_columns(const struct lesson *lesson, struct wish *wish)
 	char *names, *wrong;
 
 	/* What has come stands before the rest. */
-	if (asprintf(&names, "%s%s", monitor ? "MARK," : "",
+	bool marked = output != NULL && strstr(output, "MARK") != NULL;
+	if (asprintf(&names, "%s%s", monitor && !marked ? "MARK," : "",
 		    output == NULL ? usual : output) == -1)
 		die("malloc");
 	wrong = columns_choose(&wish->columns, columns_of(wish->view), names);
@@ -319,7 +320,7 @@ cure(const struct look *look)
 	if (!look->live)
 		return "";
 	return caps_have(CAP_SYS_PTRACE)
-		       ? ": it has capabilities that we have not"
+		       ? ": of another user namespace, or with more capabilities"
 		       : ": CAP_SYS_PTRACE is missing (sudo)";
 }
 
@@ -331,8 +332,9 @@ tell_way(const struct look *look)
 	const struct scan *scan = &look->scan;
 	char *way = display_clean(scan->way);
 
-	report_note("%s: %d processes in %d namespaces%s", way,
-		scan->process_count, scan->space_count,
+	report_note("%s: %d process%s in %d namespaces%s", way,
+		scan->process_count, scan->process_count == 1 ? "" : "es",
+		scan->space_count,
 		look->holders ? "" : "; only those with processes");
 	free(way);
 	if (scan->unreadable > 0)
@@ -380,8 +382,10 @@ find_space(const struct wish *wish, struct look *look)
 				      (pid_t)wish->ino) != SCAN_NONE;
 
 		if (is_pid)
-			report_note("%s is a process: try --pid %s",
-				wish->operand, wish->operand);
+			report_note("%s is a process: try %s--pid %s",
+				wish->operand,
+				wish->view == CGROUPS ? "--cgroup " : "",
+				wish->operand);
 		else
 			not_found(look, wish->operand, "namespace");
 		return SCAN_NONE;

@@ -199,8 +199,14 @@ need_bundle(void)
 	if (asprintf(&path, "%s/bundle", program) == -1 ||
 		asprintf(&busybox, "%s/rootfs/bin/busybox", path) == -1)
 		die("malloc");
-	if (access(busybox, X_OK) == -1)
-		report_cannot("the bundle has no busybox", "make bundle");
+	if (access(busybox, X_OK) == -1) {
+		char *reason;
+
+		if (asprintf(&reason, "there is no bundle with a busybox: %s",
+			    busybox) == -1)
+			die("malloc");
+		report_cannot(reason, "make bundle, in the project's folder");
+	}
 	free(busybox);
 	free(program);
 	return path;

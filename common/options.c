@@ -176,6 +176,62 @@ options_only(const struct lesson *lesson, const char *verb,
 					list->option, list->verb, verb);
 }
 
+/* "ps, state, kill" */
+static char *
+list_verbs(const struct option_usage *usages)
+{
+	size_t size;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		die("malloc");
+	for (const struct option_usage *u = usages; u->verb != NULL; u++)
+		fprintf(out, "%s%s", u == usages ? "" : ", ", u->verb);
+	if (fclose(out) == EOF)
+		die("malloc");
+	return text;
+}
+
+void
+options_verb(const struct lesson *lesson, const struct option_usage *usages,
+	char **words, int count)
+{
+	const struct option_usage *usage = usages;
+
+	while (usage->verb != NULL && strcmp(usage->verb, words[0]) != 0)
+		usage++;
+	if (usage->verb == NULL)
+		options_wrong(lesson, "`%s` is no verb, expected %s", words[0],
+			list_verbs(usages));
+	if (count - 1 < usage->least)
+		options_wrong(lesson, "`%s` is not enough, expected %s",
+			words[count - 1], usage->words);
+	if (count - 1 > usage->most)
+		options_wrong(lesson, "`%s` is too much, expected %s%s",
+			words[usage->most + 1], usage->words,
+			words[usage->most + 1][0] == '-'
+				? ", options before NAME"
+				: "");
+}
+
+void
+options_tool(const struct lesson *lesson, bool json)
+{
+	const struct {
+		bool given;
+		const char *name;
+	} shown[] = {{options.step, "step"}, {options.hold, "hold"},
+		{options.check, "check"}, {options.explain, "explain"},
+		{options.json && !json, "json"}};
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		if (shown[i].given)
+			options_wrong(lesson,
+				"--%s is for the demonstration alone",
+				shown[i].name);
+}
+
 void
 options_need_verb(const struct lesson *lesson)
 {
@@ -188,11 +244,25 @@ options_need_verb(const struct lesson *lesson)
 					own->name);
 }
 
+/* How many of the options begin like this word. */
+static int
+begin_like(const struct option *longs, const char *word)
+{
+	size_t length = strcspn(word, "=");
+	int count = 0;
+
+	for (; longs->name != NULL; longs++)
+		count += strncmp(word, "--", 2) == 0 && length > 2 &&
+			 strncmp(longs->name, word + 2, length - 2) == 0;
+	return count;
+}
+
 /* known: the entry that it is about, or NULL. word: as it was typed; of letters
  * that stand together getopt tells one. */
 static void
 refuse_option(const struct lesson *lesson, int found,
-	const struct option_entry *known, const char *word)
+	const struct option_entry *known, const struct option *longs,
+	const char *word)
 {
 	if (known != NULL && found == ':')
 		options_wrong(lesson, "--%s: expected an argument, --%s=%s",
@@ -201,6 +271,8 @@ refuse_option(const struct lesson *lesson, int found,
 		options_wrong(lesson, "--%s takes no argument", known->name);
 	if (isgraph(optopt))
 		options_wrong(lesson, "-%c: no such option", optopt);
+	if (begin_like(longs, word) > 1)
+		options_wrong(lesson, "`%s`: several options begin so", word);
 	options_wrong(lesson, "`%s`: no such option", word);
 }
 
@@ -224,7 +296,7 @@ read_options(const struct lesson *lesson, int argc, char **argv)
 
 		if (entry == NULL)
 			refuse_option(lesson, found,
-				find_entry(entries, count, optopt),
+				find_entry(entries, count, optopt), longs,
 				argv[optind - 1]);
 		take(entry);
 	}

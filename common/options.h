@@ -71,6 +71,23 @@ struct option_verb {
 void options_only(const struct lesson *lesson, const char *verb,
 	const struct option_verb *list);
 
+/* A verb, how many operands follow it, and the words to be typed. A list of
+ * them ends with an entry without a verb. */
+struct option_usage {
+	const char *verb;
+	int least, most;
+	const char *words; /* "run NAME" */
+};
+
+/* words: count operands, the verb first. Another verb, too few operands or too
+ * many are wrong usage: options_wrong. */
+void options_verb(const struct lesson *lesson,
+	const struct option_usage *usages, char **words, int count);
+
+/* A tool does not print checks: wrong usage if one of --step, --hold, --check
+ * and --explain was given, and --json unless the tool has it. */
+void options_tool(const struct lesson *lesson, bool json);
+
 /* No verb was given, so the lesson's own options mean nothing: wrong usage if
  * there is one. */
 void options_need_verb(const struct lesson *lesson);

@@ -188,12 +188,12 @@ write_file(const char *path, const char *text, const char **call)
 
 	/* Then a limit on file sizes makes write fail, and leaves nothing. */
 	(void)signal(SIGXFSZ, SIG_IGN);
-	*call = "look at it";
+	*call = "as a target";
 	if (check_target(path) == -1)
 		return -1;
 	if (asprintf(&name, "%s.XXXXXX", path) == -1)
 		die("malloc");
-	*call = "mkstemp beside it";
+	*call = "a new file beside it";
 	fd = mkostemp(name, O_CLOEXEC);
 	if (fd == -1) {
 		error = errno;

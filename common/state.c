@@ -589,6 +589,10 @@ judge(struct look *look)
 						: STATE_STOPPED;
 	if (look->content == CONTENT_FOREIGN)
 		return VERDICT_FOREIGN;
+	if (look->content == CONTENT_ELSEWHERE && look->ended &&
+		cgroup_is_empty(state->cgroups))
+		return because(look, "it was of another PID namespace, and its"
+				     " cgroup is empty");
 	if (look->content == CONTENT_ELSEWHERE)
 		return VERDICT_ELSEWHERE;
 	/* A runner writes anew what is damaged, and nobody else's runner has
@@ -748,7 +752,9 @@ clean(const struct look *look, const struct store *store)
 {
 	if (look->pidfd != -1 && kill_init(look->pidfd) == -1)
 		return -1;
-	if (look->content == CONTENT_GOOD && remove_cgroups(&look->state) == -1)
+	if ((look->content == CONTENT_GOOD ||
+		    look->content == CONTENT_ELSEWHERE) &&
+		remove_cgroups(&look->state) == -1)
 		return -1;
 	return remove_folder(store->fd, look->state.name);
 }
@@ -839,10 +845,7 @@ state_claim(
 
 	*error = NULL;
 	if (!state_is_name(name))
-		return fail(error, EINVAL,
-			"`%s` is no name: expected 1 to 255 of the letters,"
-			" digits and _+-., and no . in front",
-			name);
+		return fail(error, EINVAL, STATE_NO_NAME, name);
 	if (open_store(&store, root, true, error) == -1)
 		return -1;
 	int verdict = take_look(&look, &store, name, error);
@@ -982,7 +985,7 @@ state_find(struct state *state, const char *root, const char *name, int *pidfd,
 
 	*error = NULL;
 	if (!state_is_name(name))
-		return fail(error, EINVAL, "`%s` is no name", name);
+		return fail(error, EINVAL, STATE_NO_NAME, name);
 	if (open_store(&store, root, false, error) == 0) {
 		found = settle(state, &fd, &store, name, error);
 		close_store(&store);

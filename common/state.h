@@ -57,6 +57,11 @@ struct state {
 /* As runtime.md calls a status. */
 extern const char *const state_words[];
 
+/* What is said of one that is none, a format for it. */
+#define STATE_NO_NAME                                                         \
+	"`%s` is no name: expected 1 to 255 of the letters, digits and _+-.," \
+	" and no . in front"
+
 /* "Is it a name?" as runc has it: letters, digits, "_", "+", "-", ".", not ".",
  * not "..", no leading ".", 1 to 255 bytes. */
 bool state_is_name(const char *name);

@@ -44,7 +44,7 @@ static bool extra;
 
 static const struct option_entry own_options[] = {
 	{'e', "events", "LIST",
-		"which: exec,fork,exit by default; `help` lists them", NULL,
+		"which: exec,fork,exit if not given; `help` lists them", NULL,
 		&events},
 	{'x', "extra", NULL, "add uid, effective uid and terminal", &extra,
 		NULL},
@@ -388,16 +388,25 @@ chosen_events(void)
 {
 	char *wrong;
 
-	if (events != NULL && strcmp(events, "help") == 0) {
-		event_help();
-		exit(0);
+	if (events == NULL)
+		return EVENT_EXEC | EVENT_FORK | EVENT_EXIT;
+	const char **lists = options_all("events");
+	int all = 0;
+	for (int i = 0; lists[i] != NULL; i++) {
+		if (strcmp(lists[i], "help") == 0) {
+			event_help();
+			if (fflush(stdout) == EOF)
+				die("write standard output");
+			exit(0);
+		}
+		int types = event_parse(lists[i], &wrong);
+		if (types == 0)
+			options_wrong(&lesson,
+				"-e: `%s` is no event: see -e help", wrong);
+		all |= types;
 	}
-	int types =
-		event_parse(events == NULL ? "exec,fork,exit" : events, &wrong);
-	if (types == 0)
-		options_wrong(
-			&lesson, "-e: `%s` is no event: see -e help", wrong);
-	return types;
+	free(lists);
+	return all;
 }
 
 /* pid:[4026532395], 4026532395, or the PID of a process that is in it. */
@@ -413,7 +422,8 @@ chosen_space(void)
 	if (!ns_parse(space, &type, &id.ino) ||
 		(type != NS_TYPES && type != pid_type))
 		options_wrong(&lesson,
-			"--ns: found `%s`, expected a PID or an inode", space);
+			"--ns: found `%s`, expected a PID or pid:[INODE]",
+			space);
 	if (type == pid_type || id.ino > PROC_PID_LIMIT)
 		return id.ino;
 	return ns_look((pid_t)id.ino, "pid").ino;
@@ -434,11 +444,13 @@ tell_sources(int works, bool spaces, int types, const struct reasons *why)
 			(spaces ? ~0 : ~EVENT_NAMESPACES);
 	if ((works & CONNECTOR) != 0)
 		told |= ~EVENT_NAMESPACES;
+	if ((types & told) == 0 && source != NULL &&
+		strcmp(source, "both") != 0)
+		options_wrong(&lesson, "--source=%s does not tell %s", source,
+			events == NULL ? "this" : events);
 	if ((types & told) == 0)
-		report_cannot(works == PERF
-				      ? "perf does not tell these events"
-				      : "the connector does not tell them",
-			"as root on the host, with --source=both");
+		report_cannot(
+			"what works here does not tell these events", CURE);
 	if ((types & ~told) != 0)
 		report_note("not all of these events are told by what works"
 			    " here");
@@ -453,9 +465,7 @@ tell_sources(int works, bool spaces, int types, const struct reasons *why)
 static int
 watch_events(char **argv)
 {
-	if (options.step || options.hold || options.check || options.explain)
-		options_wrong(&lesson, "--step, --hold, --check and --explain"
-				       " are for the demonstration");
+	options_tool(&lesson, true);
 	struct watch watch = {.out = stdout,
 		.types = chosen_events(),
 		.extra = extra,

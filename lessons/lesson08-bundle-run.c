@@ -25,11 +25,13 @@
 #include "caps.h"
 #include "cgroup.h"
 #include "child.h"
+#include "columns.h"
 #include "container.h"
 #include "die.h"
 #include "display.h"
 #include "hooks.h"
 #include "identity.h"
+#include "monitor.h"
 #include "mountopts.h"
 #include "need.h"
 #include "ns.h"
@@ -41,6 +43,7 @@
 #include "sealed.h"
 #include "spec.h"
 #include "state.h"
+#include "user.h"
 
 static const char *bundle_dir, *root, *pid_file;
 static bool detach, ignore, rootless, quiet, spec, list;
@@ -221,7 +224,7 @@ run_claimed(struct container *c, struct cgroup *cgroup)
 static struct bundle
 load(void)
 {
-	struct bundle bundle = box_load(bundle_dir == NULL ? "." : bundle_dir);
+	struct bundle bundle = box_load_named(bundle_dir);
 	json_t *dir = json_string(bundle.dir);
 	json_t *rootfs = json_string(bundle.rootfs);
 
@@ -261,7 +264,7 @@ run(const char *name, char **argv)
 		.sync = -1};
 
 	if (!state_is_name(name))
-		options_wrong(&lesson, "`%s` is no name of a container", name);
+		options_wrong(&lesson, STATE_NO_NAME, name);
 	if (bundle_dir != NULL && bundle_dir[0] == '\0')
 		options_wrong(&lesson, "--bundle: found ``, expected a folder");
 	bundle = load();
@@ -293,20 +296,82 @@ run(const char *name, char **argv)
 
 /* --- list and spec -------------------------------------------------------- */
 
-static void
-print_state(const struct state *state)
-{
-	char *bundle = display_clean(state->bundle);
-	char *created = display_clean(state->created);
+struct row {
+	struct state state;
+};
 
-	if (quiet)
-		printf("%s\n", state->name);
-	else
-		printf("%-12s   %-10d  %-10s  %-20s   %s   %u\n", state->name,
-			state->pid, state_words[state->status], bundle, created,
-			state->owner);
-	free(created);
-	free(bundle);
+static struct cell
+text_cell(const char *text)
+{
+	struct cell cell = {.kind = CELL_TEXT, .text = strdup(text)};
+
+	if (cell.text == NULL)
+		die("malloc");
+	return cell;
+}
+
+static struct cell
+get_id(const struct row *row)
+{
+	return text_cell(row->state.name);
+}
+
+static struct cell
+get_pid(const struct row *row)
+{
+	return (struct cell){.kind = CELL_NUMBER, .number = row->state.pid};
+}
+
+static struct cell
+get_status(const struct row *row)
+{
+	return text_cell(state_words[row->state.status]);
+}
+
+static struct cell
+get_bundle(const struct row *row)
+{
+	return text_cell(row->state.bundle);
+}
+
+static struct cell
+get_created(const struct row *row)
+{
+	return text_cell(row->state.created);
+}
+
+static struct cell
+get_owner(const struct row *row)
+{
+	return (struct cell){
+		.kind = CELL_TEXT, .text = user_name(row->state.owner)};
+}
+
+/* Those of runc list. */
+static const struct column list_columns[] = {
+	{"ID", "its name", false, true, get_id},
+	{"PID", "its init, 0 before it is there", true, false, get_pid},
+	{"STATUS", "as the OCI specification calls it", false, false,
+		get_status},
+	{"BUNDLE", "its folder", false, true, get_bundle},
+	{"CREATED", "UTC", false, false, get_created},
+	{"OWNER", "who has started it", false, false, get_owner},
+	{NULL, NULL, false, false, NULL},
+};
+
+static void
+print_list(const struct row **rows, int count)
+{
+	struct columns columns;
+	int width, lines;
+
+	free(columns_choose(&columns, list_columns,
+		quiet ? "ID" : "ID,PID,STATUS,BUNDLE,CREATED,OWNER"));
+	monitor_size(&width, &lines);
+	columns_text(stdout, &columns, (struct rows){rows, count}, !quiet,
+		quiet ? 0 : width);
+	if (fflush(stdout) == EOF)
+		die("write standard output");
 }
 
 static int
@@ -319,24 +384,28 @@ list_containers(void)
 
 	if (count == -1)
 		die_plain(DIE_FAILED, "%s", error);
-	if (!options.json && !quiet)
-		printf("%-12s   %-10s  %-10s  %-20s   %-20s   %s\n", "ID",
-			"PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
+	struct row *table = calloc(count + 1, sizeof(*table));
+	const struct row **rows = // an array of pointers: NOLINTNEXTLINE
+		calloc(count + 1, sizeof(*rows));
+	if (table == NULL || rows == NULL)
+		die("malloc");
 	for (int i = 0; i < count; i++) {
-		if (!options.json)
-			print_state(&states[i]);
-		else if (json_array_append_new(all, state_json(&states[i])) ==
-			 -1)
+		table[i].state = states[i];
+		rows[i] = &table[i];
+		if (json_array_append_new(all, state_json(&states[i])) == -1)
 			die("malloc");
-		state_free(&states[i]);
 	}
-	free(states);
 	if (options.json)
 		report_document(all);
 	else
+		print_list(rows, count);
+	for (int i = 0; i < count; i++)
+		state_free(&states[i]);
+	if (!options.json)
 		json_decref(all);
-	if (fflush(stdout) == EOF)
-		die("write standard output");
+	free(states);
+	free(table);
+	free(rows);
 	return 0;
 }
 
@@ -357,19 +426,20 @@ tool(char **operands, int count, char **argv)
 	static const struct option_verb belong[] = {{"detach", "run"},
 		{"pid-file", "run"}, {"ignore-unsupported", "run"},
 		{"rootless", "spec"}, {"quiet", "list"}, {NULL, NULL}};
+	static const struct option_usage usages[] = {{"run", 1, 1, "run NAME"},
+		{"list", 0, 0, "list"}, {"spec", 0, 0, "spec"},
+		{NULL, 0, 0, NULL}};
 	const char *verb = spec ? "spec" : list ? "list" : operands[0];
 
+	options_tool(&lesson, strcmp(verb, "list") == 0);
 	options_only(&lesson, verb, belong);
 	if ((spec || list) && (count > 0 || (spec && list)))
 		options_wrong(&lesson, "--%s stands alone", verb);
-	if (spec || (count == 1 && strcmp(verb, "spec") == 0))
-		return write_spec();
-	if (list || (count == 1 && strcmp(verb, "list") == 0))
-		return list_containers();
-	if (count == 2 && strcmp(operands[0], "run") == 0)
-		return run(operands[1], argv);
-	options_wrong(&lesson, "found `%s`%s, expected run NAME, list or spec",
-		operands[0], count > 1 ? " and more" : "");
+	if (!spec && !list)
+		options_verb(&lesson, usages, operands, count);
+	return strcmp(verb, "spec") == 0   ? write_spec()
+	       : strcmp(verb, "list") == 0 ? list_containers()
+					   : run(operands[1], argv);
 }
 
 /* --- the demonstration ---------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/perf_event.h>
 #include <poll.h>
 #include <sched.h>
@@ -110,7 +111,7 @@ find(const char *name)
 	char *error;
 
 	if (!state_is_name(name))
-		options_wrong(&lesson, "`%s` is no name of a container", name);
+		options_wrong(&lesson, STATE_NO_NAME, name);
 	if (state_find(&c.state, root, name, &c.pidfd, &error) == -1)
 		die_plain(DIE_FAILED, "%s", error);
 	return c;
@@ -154,7 +155,7 @@ add_cgroup(const char *mount_point, const char *path, const char *controllers,
 static void
 adopt(struct found *c)
 {
-	struct bundle bundle = box_load(bundle_dir == NULL ? "." : bundle_dir);
+	struct bundle bundle = box_load_named(bundle_dir);
 	json_t *process = json_object_get(bundle.config, "process");
 	json_t *folders = json_array();
 
@@ -674,25 +675,24 @@ tool(char **words, int count)
 		{"cap", "exec"}, {"process", "exec"}, {"pid-file", "exec"},
 		{"detach", "exec"}, {"pid", "exec"}, {"bundle", "exec"},
 		{"all", "kill"}, {"force", "delete"}, {NULL, NULL}};
+	static const struct option_usage usages[] = {
+		{"exec", 1, INT_MAX, "exec NAME [COMMAND...]"},
+		{"ps", 1, 1, "ps NAME"}, {"state", 1, 1, "state NAME"},
+		{"kill", 1, 2, "kill NAME [SIGNAL]"},
+		{"delete", 1, 1, "delete NAME"}, {NULL, 0, 0, NULL}};
 	const char *verb = words[0], *name = words[1];
 
+	options_tool(
+		&lesson, strcmp(verb, "ps") == 0 || strcmp(verb, "state") == 0);
 	options_only(&lesson, verb, belong);
 	if (strcmp(verb, "exec") == 0 && pid_given != NULL)
 		return exec_in(NULL, words + 1);
-	if (count >= 2 && strcmp(verb, "exec") == 0)
-		return exec_in(name, words + 2);
-	if (count == 2 && strcmp(verb, "ps") == 0)
-		return ps(name);
-	if (count == 2 && strcmp(verb, "state") == 0)
-		return print_state(name);
-	if ((count == 2 || count == 3) && strcmp(verb, "kill") == 0)
-		return kill_it(name, words[2]);
-	if (count == 2 && strcmp(verb, "delete") == 0)
-		return remove_it(name);
-	options_wrong(&lesson,
-		"found `%s` and %d more, expected exec, ps, state, kill or"
-		" delete, and the NAME of a container",
-		verb, count - 1);
+	options_verb(&lesson, usages, words, count);
+	return strcmp(verb, "exec") == 0    ? exec_in(name, words + 2)
+	       : strcmp(verb, "ps") == 0    ? ps(name)
+	       : strcmp(verb, "state") == 0 ? print_state(name)
+	       : strcmp(verb, "kill") == 0  ? kill_it(name, words[2])
+					    : remove_it(name);
 }
 
 /* --- the demonstration ---------------------------------------------------- */
@@ -732,8 +732,13 @@ start_cleaner(void)
 	if (pid == -1)
 		die("fork");
 	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
 		if (setsid() == -1)
 			die("setsid");
+		/* The reader's shell has its prompt by then. */
+		if (dup2(null, STDERR_FILENO) == -1)
+			die("dup2");
 		if (poll(&ended, 1, -1) == 1)
 			look_at_all();
 		_exit(0);

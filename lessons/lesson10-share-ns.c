@@ -193,6 +193,9 @@ say_undone(const struct bundle *bundle)
 		die_plain(DIE_FAILED,
 			"config.json asks for what this runtime has not: %s",
 			bundle->unsupported[0]);
+	if ((bundle->namespaces & CLONE_NEWNS) == 0)
+		report_note("no mount namespace of its own: root and mounts of"
+			    " config.json are left out");
 	if (json_object_get(linux_part, "resources") != NULL)
 		report_note("linux.resources: lesson08 obeys it, %s does not",
 			lesson.number);
@@ -234,6 +237,7 @@ run(struct bundle bundle, char **command)
 static int
 tool(char **command)
 {
+	options_tool(&lesson, false);
 	const char **shares = options_all("share");
 	struct bundle bundle = load();
 

@@ -289,7 +289,7 @@ START_TEST(wrong_usage_is_refused)
 	prints(LESSON("kill", "box", "FOO"), 2, "", "unknown signal \"FOO\"");
 	prints(LESSON("kill", "box", "0"), 2, "", "unknown signal");
 	prints(LESSON("kill", "box", "999"), 2, "", "unknown signal");
-	prints(LESSON("frob", "box"), 2, "", "found `frob`");
+	prints(LESSON("frob", "box"), 2, "", "`frob` is no verb");
 	prints(LESSON("exec", "other", "sh"), 1, "",
 		"there is no container other\n");
 }

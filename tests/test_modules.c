@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -404,6 +405,37 @@ START_TEST(display_counts_columns_not_bytes)
 }
 END_TEST
 
+/* A file gets one line; a terminal none that is longer than it is wide. */
+START_TEST(messages_are_folded_on_a_terminal)
+{
+	static const char text[] = "  cure:  one two three four\n";
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+	struct winsize size = {.ws_row = 10, .ws_col = 20};
+	char *name, found[100];
+	size_t length;
+	FILE *file = open_memstream(&name, &length);
+
+	display_message(file, 9, "  cure:  %s", "one two three four");
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_str_eq(name, text);
+	free(name);
+	ck_assert_int_eq(grantpt(master), 0);
+	ck_assert_int_eq(unlockpt(master), 0);
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ck_assert_int_eq(ioctl(slave, TIOCSWINSZ, &size), 0);
+	file = fdopen(slave, "w");
+	display_message(file, 9, "  cure:  %s", "one two three four");
+	ck_assert_int_eq(fflush(file), 0);
+	ssize_t n = read(master, found, sizeof(found) - 1);
+	ck_assert_int_gt(n, 0);
+	found[n] = '\0';
+	ck_assert_str_eq(found, "  cure:  one two\r\n"
+				"         three four\r\n");
+	fclose(file);
+	close(master);
+}
+END_TEST
+
 START_TEST(display_cleans_what_others_chose)
 {
 	static const char *const rows[][2] = {
@@ -486,6 +518,7 @@ suite_modules(void)
 	tcase_add_test(tcase, talk_gives_up);
 	tcase_add_test(tcase, display_counts_columns_not_bytes);
 	tcase_add_test(tcase, display_cleans_what_others_chose);
+	tcase_add_test(tcase, messages_are_folded_on_a_terminal);
 	tcase_add_test(tcase, host_finds_what_is_left);
 	suite_add_tcase(suite, tcase);
 	return suite;

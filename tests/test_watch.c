@@ -1676,14 +1676,38 @@ END_TEST
 /* perf does not tell these events: better to say so than to wait. */
 START_TEST(events_that_perf_cannot_tell_are_refused)
 {
+	static char *const lists[] = {"uid,core", "nonzero"};
+
 	if (!have_sources(PERF, false, __func__))
 		return;
-	expect_refusal(RUN("timeout", "10", "./lesson06", "--source=perf", "-e",
-			       "uid,core", "true"),
-		"does not tell these events");
-	expect_refusal(RUN("timeout", "10", "./lesson06", "--source=perf", "-e",
-			       "nonzero", "true"),
-		"does not tell these events");
+	for (int i = 0; i < 2; i++) {
+		struct run run = RUN("timeout", "10", "./lesson06",
+			"--source=perf", "-e", lists[i], "true");
+
+		ck_run(run, 2);
+		ck_assert_str_eq(run.out, "");
+		ck_assert_ptr_nonnull(
+			strstr(run.err, "--source=perf does not tell"));
+		ck_assert_ptr_nonnull(strstr(run.err, lists[i]));
+		support_run_free(&run);
+	}
+}
+END_TEST
+
+/* Lists add up, as those of forkstat do. */
+START_TEST(lists_of_events_add_up)
+{
+	struct run run;
+	json_t *lines =
+		WATCH(0, &run, "-e", "fork", "-e", "exit", "--", "true");
+
+	if (lines == NULL)
+		return;
+	ck_assert_int_eq(count(lines, "fork", 0, NULL, 0), 1);
+	ck_assert_int_eq(count(lines, "exec", 0, NULL, 0), 0);
+	ck_assert_int_eq(count(lines, "exit", 0, NULL, 0), 1);
+	json_decref(lines);
+	support_run_free(&run);
 }
 END_TEST
 
@@ -1804,6 +1828,7 @@ add_streams(Suite *suite)
 		return;
 	}
 	tcase_add_test(streams, codes_are_those_of_a_shell);
+	tcase_add_test(streams, lists_of_events_add_up);
 	tcase_add_test(streams, sigterm_ends_the_command);
 	tcase_add_test(streams, ctrl_c_reaches_the_command_once);
 	tcase_add_test(streams, streams_are_the_readers);
