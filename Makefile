@@ -50,7 +50,7 @@ build/tests/check: $(TESTS) build/libcommon.a
 
 # What make has made on the way is kept.
 .SECONDARY:
-BENCH = $(addprefix build/tests/bench/,bench fill floor load terminal \
+BENCH = $(addprefix build/tests/bench/,bench fill floor load opens terminal \
 	threads tiny)
 
 # Loads for the tests and the measurements. These without flags of ours: a

@@ -151,6 +151,7 @@ listing(void)
 	line_head("5,000 processes in 1,000 sets of five new namespaces:");
 	compare_listing((char *[]){"lsns", NULL}, 12, 6);
 	compare_listing((char *[]){"ps", "-eo", "pid,pidns", NULL}, 4, 0);
+	compare_listing((char *[]){"build/tests/bench/opens", NULL}, 10, 0);
 	if (getenv("CINF") != NULL)
 		compare_listing((char *[]){getenv("CINF"), NULL}, 20, 10);
 	for (int i = 0; i < FEW; i++)
