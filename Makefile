@@ -127,7 +127,7 @@ tutorial:
 	@scripts/tutorial
 
 .PHONY: lint
-lint: build/deps
+lint: build/deps build/common/step
 	@scripts/lint
 
 .PHONY: doctor

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,12 +94,14 @@ sealed_begin(char **argv)
 	die("execveat a copy of %s", path);
 }
 
-/* What step.c has become. */
-extern const char step_program[], step_end[];
+/* What step.c has become, and how many bytes that is. */
+extern const char step_program[];
+extern const uint64_t step_size;
 __asm__(".section .rodata\n"
-	".globl step_program, step_end\n"
+	".globl step_program, step_size\n"
 	"step_program: .incbin \"build/common/step\"\n"
-	"step_end:\n"
+	"step_end: .balign 8\n"
+	"step_size: .8byte step_end - step_program\n"
 	".text");
 
 bool
@@ -114,11 +117,11 @@ sealed_has_step(void)
 int
 sealed_step(void)
 {
-	size_t size = (size_t)(step_end - step_program);
 	int fd = make_memfd();
 
-	if (fd == -1 || (write(fd, step_program, size) == (ssize_t)size &&
-				fcntl(fd, F_ADD_SEALS, SEALS) == 0))
+	if (fd == -1 ||
+		(write(fd, step_program, step_size) == (ssize_t)step_size &&
+			fcntl(fd, F_ADD_SEALS, SEALS) == 0))
 		return fd;
 	int error = errno;
 	close(fd);
