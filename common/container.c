@@ -188,6 +188,7 @@ find_command(const char *name)
 	while (strchr(name, '/') == NULL) {
 		size_t length = strcspn(at, ":");
 
+		errno = 0;
 		/* An empty one is the working directory. */
 		if (asprintf(&path, "%.*s%s%s", (int)length, at,
 			    length == 0 ? "./" : "/", name) == -1)

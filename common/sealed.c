@@ -35,21 +35,20 @@ is_sealed(int program)
 
 /* Before Linux 6.3 there was no such flag, and each memfd could be executed. */
 static int
-make_memfd(void)
+make_memfd(const char *name)
 {
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	int fd =
-		memfd_create(program_invocation_short_name, flags | MEMFD_EXEC);
+	int fd = memfd_create(name, flags | MEMFD_EXEC);
 
 	if (fd == -1 && errno == EINVAL)
-		fd = memfd_create(program_invocation_short_name, flags);
+		fd = memfd_create(name, flags);
 	return fd;
 }
 
 static int
 copy(int program)
 {
-	int fd = make_memfd();
+	int fd = make_memfd(program_invocation_short_name);
 	struct stat st;
 	off_t done = 0;
 
@@ -117,7 +116,7 @@ sealed_has_step(void)
 int
 sealed_step(void)
 {
-	int fd = make_memfd();
+	int fd = make_memfd("step");
 
 	if (fd == -1 ||
 		(write(fd, step_program, step_size) == (ssize_t)step_size &&
