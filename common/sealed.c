@@ -128,7 +128,7 @@ sealed_step(void)
 	return -1;
 }
 
-/* Of a list of words, with two words before them. To be freed. */
+/* As step.c expects its words. To be freed. */
 static char **
 step_words(const char *path, const char *news, char *const argv[])
 {
@@ -136,12 +136,13 @@ step_words(const char *path, const char *news, char *const argv[])
 
 	while (argv[count] != NULL)
 		count++;
-	char **words = calloc(count + 3, sizeof(*words));
+	char **words = calloc(count + 4, sizeof(*words));
 	if (words == NULL)
 		die("malloc");
-	words[0] = (char *)path;
-	words[1] = (char *)news;
-	memcpy(words + 2, argv, count * sizeof(*words));
+	words[0] = "step";
+	words[1] = (char *)path;
+	words[2] = (char *)news;
+	memcpy(words + 3, argv, count * sizeof(*words));
 	return words;
 }
 

@@ -79,13 +79,13 @@ step(char **stack)
 	char **argv = stack + 1, **environment = argv + argc + 1;
 	int error = EINVAL;
 
-	if (argc > 2) {
-		int news = number_of(argv[1]);
+	if (argc > 3) {
+		int news = number_of(argv[2]);
 
 		error = (int)-call(SYS_fcntl, news, F_SETFD, FD_CLOEXEC);
 		if (error == 0)
-			error = (int)-call(SYS_execve, (long)argv[0],
-				(long)(argv + 2), (long)environment);
+			error = (int)-call(SYS_execve, (long)argv[1],
+				(long)(argv + 3), (long)environment);
 		call(SYS_write, news, (long)&error, sizeof(error));
 	}
 	for (;;)
