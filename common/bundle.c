@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
-#include <regex.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -603,21 +602,31 @@ read_hooks(struct reader *r)
 
 /* --- The whole ----------------------------------------------------------- */
 
+/* 1.MINOR.PATCH, and perhaps something behind a - or a +. */
+static bool
+is_known(const char *version)
+{
+	static const char digits[] = "0123456789";
+	size_t minor, patch;
+
+	if (strncmp(version, "1.", 2) != 0)
+		return false;
+	version += 2;
+	minor = strspn(version, digits);
+	version += minor;
+	patch = *version == '.' ? strspn(version + 1, digits) : 0;
+	return minor > 0 && patch > 0 &&
+	       strchr("-+", version[1 + patch]) != NULL;
+}
+
 static void
 check_version(struct reader *r)
 {
 	const json_t *version = jsonfile_get(&r->f, "ociVersion");
-	regex_t known;
 
-	if (regcomp(&known, "^1\\.[0-9]+\\.[0-9]+([-+].*)?$",
-		    REG_EXTENDED | REG_NOSUB) != 0) {
-		jsonfile_checked(&r->f, NULL);
-		return;
-	}
-	if (regexec(&known, json_string_value(version), 0, NULL, 0) != 0)
+	if (!is_known(json_string_value(version)))
 		jsonfile_fault(&r->f, version, "a version 1.MINOR.PATCH",
 			"ociVersion");
-	regfree(&known);
 }
 
 /* As if the file held nothing else, but for the JSON paths. */
