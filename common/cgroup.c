@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -383,13 +385,41 @@ is_busy(char *folder)
 	return !listed || all.count > 0;
 }
 
+/* A folder that is gone was a cgroup, if what is left of its path is one. */
+static bool
+is_gone(const char *folder)
+{
+	char *path = strdup(folder), *slash;
+	struct statfs fs;
+	bool gone = false;
+
+	if (path == NULL || access(path, F_OK) == 0) {
+		free(path);
+		return false;
+	}
+	while ((slash = strrchr(path, '/')) != NULL && slash > path) {
+		*slash = '\0';
+		if (statfs(path, &fs) == 0) {
+			gone = fs.f_type == CGROUP_SUPER_MAGIC ||
+			       fs.f_type == CGROUP2_SUPER_MAGIC;
+			break;
+		}
+	}
+	free(path);
+	return gone;
+}
+
 bool
 cgroup_is_empty(char *const *folders)
 {
-	for (; *folders != NULL; folders++)
+	bool empty = folders[0] != NULL;
+
+	for (; *folders != NULL; folders++) {
 		if (cgfile_is_unified(*folders))
 			return !is_busy(*folders);
-	return false;
+		empty = empty && is_gone(*folders);
+	}
+	return empty;
 }
 
 /* --- plan ----------------------------------------------------------------- */

@@ -61,9 +61,9 @@ int cgroup_enter(char *const *folders, pid_t pid, bool born);
  * Returns the descriptor, or -1 with errno: ENOENT where there is none. */
 int cgroup_open_unified(char *const *folders);
 
-/* Is nobody in the folder of version 2 among these, nor below it? Other
- * versions do not tell of processes that have no PID for the caller, so without
- * such a folder nobody knows: false. One that is gone is empty. */
+/* Is nobody in the folder of version 2 among these, nor below it? Version 1 does
+ * not tell of processes that have no PID for the caller, so without such a
+ * folder nobody knows: false, but where all of them are gone. */
 bool cgroup_is_empty(char *const *folders);
 
 /* All processes in the folders and below that have a PID for the caller, each

@@ -1,6 +1,7 @@
 #include "child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -101,11 +102,32 @@ child_end(pid_t pid)
 	return child_wait(pid);
 }
 
+enum { FIRST = STDERR_FILENO + 1 };
+
+void
+child_keep_fds(int *const kept[], int count)
+{
+	int high;
+
+	for (int i = 0; i < count; i++) {
+		high = fcntl(*kept[i], F_DUPFD_CLOEXEC, FIRST + count);
+		if (high == -1)
+			die("fcntl F_DUPFD_CLOEXEC");
+		*kept[i] = high;
+	}
+	for (int i = 0; i < count; i++) {
+		if (dup3(*kept[i], FIRST + i, O_CLOEXEC) == -1)
+			die("dup3");
+		*kept[i] = FIRST + i;
+	}
+	if (syscall(SYS_close_range, FIRST + count, ~0U, 0) == -1)
+		die("close_range");
+}
+
 void
 child_close_fds(void)
 {
-	if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0) == -1)
-		die("close_range");
+	child_keep_fds(NULL, 0);
 }
 
 void

@@ -51,9 +51,13 @@ int child_wait(pid_t pid);
 /* Kill a child by SIGKILL and wait for it. Returns as child_wait. */
 int child_end(pid_t pid);
 
-/* Close all descriptors but the three standard ones: a container gets nothing
- * of ours. Ends by die. See close_range(2), Linux 5.9. */
+/* Close all descriptors but the three standard ones, and those that are named,
+ * which get the numbers from 3 on: a container gets nothing of ours. What a
+ * process of the container finds in our /proc/PID/fd leads it to where we have
+ * it from; a folder of the host would be a way out (CVE-2024-21626). End by
+ * die. See close_range(2), Linux 5.9. */
 void child_close_fds(void);
+void child_keep_fds(int *const kept[], int count);
 
 /*
  * Replace the calling child by a command, which is looked up in the PATH. Ends

@@ -130,39 +130,12 @@ set_names(const struct bundle *bundle)
 		die("setdomainname %s", domain);
 }
 
-enum { FIRST = STDERR_FILENO + 1 };
-
-/* What a process of the container finds in our /proc/PID/fd leads it to where
- * we have it from. A folder of the host would be a way out (CVE-2024-21626), so
- * of what the runner has open we keep no more than we need, from the first
- * number on. */
+/* A socket to the runner, the last step, and the streams of a talk. */
 static void
-keep_only(int *const kept[], int count)
+keep_ours(struct container *c, int *sync)
 {
-	int high;
-
-	for (int i = 0; i < count; i++) {
-		high = fcntl(*kept[i], F_DUPFD_CLOEXEC, FIRST + count);
-		if (high == -1)
-			die("fcntl F_DUPFD_CLOEXEC");
-		*kept[i] = high;
-	}
-	for (int i = 0; i < count; i++) {
-		if (dup3(*kept[i], FIRST + i, O_CLOEXEC) == -1)
-			die("dup3");
-		*kept[i] = FIRST + i;
-	}
-	if (syscall(SYS_close_range, FIRST + count, ~0U, 0) == -1)
-		die("close_range");
-}
-
-/* A socket to the runner, what stands for it, the last step, and the streams of
- * a talk. */
-static void
-keep_ours(struct container *c, int *sync, int *parent)
-{
-	int *kept[5] = {sync, parent};
-	int count = 2;
+	int *kept[4] = {sync};
+	int count = 1;
 
 	if (c->step != -1)
 		kept[count++] = &c->step;
@@ -170,75 +143,31 @@ keep_ours(struct container *c, int *sync, int *parent)
 		kept[count++] = &c->talk->to[0];
 		kept[count++] = &c->talk->from[1];
 	}
-	keep_only(kept, count);
-}
-
-/* The command's file: looked up in the PATH, by who is to execute it. NULL with
- * errno: EACCES when there are only such that may not be executed. */
-static char *
-find_command(const char *name)
-{
-	const char *at = getenv("PATH");
-	char *path = NULL;
-	struct stat st;
-	int error = ENOENT;
-
-	if (at == NULL)
-		at = "/bin:/usr/bin";
-	while (strchr(name, '/') == NULL) {
-		size_t length = strcspn(at, ":");
-
-		errno = 0;
-		/* An empty one is the working directory. */
-		if (asprintf(&path, "%.*s%s%s", (int)length, at,
-			    length == 0 ? "./" : "/", name) == -1)
-			die("malloc");
-		if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 &&
-			stat(path, &st) == 0 && S_ISREG(st.st_mode))
-			return path;
-		free(path);
-		if (errno == EACCES)
-			error = EACCES;
-		if (at[length] == '\0') {
-			errno = error;
-			return NULL;
-		}
-		at += length + 1;
-	}
-	path = strdup(name);
-	if (path == NULL)
-		die("malloc");
-	return path;
+	child_keep_fds(kept, count);
 }
 
 /*
  * The hooks of startContainer are programs of the container: they have its
  * identity and its limits, and find the socket alone. Before the last number
- * that we tell, the end of the socket is our end; behind it, it is exec.
+ * that we tell, the end of the socket is our end; behind it, it is exec. It
+ * cannot be told to a runner that has ended before we were to die with it.
  */
 static void
-become_command(struct container *c, int sync, int parent)
+become_command(struct container *c, int sync)
 {
 	const struct bundle_process *process = &c->bundle->process;
+	int signal = c->detach ? 0 : SIGKILL;
 
 	identity_take(process);
-	/* The change of user has taken back that we die with the runner. */
-	if (!c->detach)
-		child_begin(parent);
-	else if (prctl(PR_SET_PDEATHSIG, 0) == -1)
+	/* The change of user has taken it back. */
+	if (prctl(PR_SET_PDEATHSIG, signal) == -1)
 		die("prctl PR_SET_PDEATHSIG");
-	close(parent);
 	if (hooks_run(c->bundle, BUNDLE_START_CONTAINER, c->state, "created") ==
 		-1)
 		_exit(DIE_FAILED);
 	if (!tell(sync, 0))
 		_exit(DIE_FAILED);
-	char *path = find_command(process->args[0]);
-	if (path != NULL)
-		sealed_exec(c->step, sync, path, process->args);
-	int error = errno;
-	tell(sync, error);
-	_exit(error == ENOENT ? 127 : 126);
+	sealed_exec(c->step, sync, signal, process->args);
 }
 
 /* Between them the container waits only where there is something to run. */
@@ -251,14 +180,15 @@ has_hooks_before_pivot(const struct bundle *bundle)
 
 /* From its birth until it becomes its command. */
 static void
-container_init(struct container *c, int sync, int parent)
+container_init(struct container *c, int sync)
 {
 	const struct bundle *bundle = c->bundle;
 	bool own_mounts = (bundle->namespaces & CLONE_NEWNS) != 0;
 	int root = -1, slave = -1;
 
-	child_begin(parent);
-	keep_ours(c, &sync, &parent);
+	/* A runner that has ended already gives no turn. */
+	child_begin(-1);
+	keep_ours(c, &sync);
 	wait_for_turn(sync, &c->state->pid);
 	/* Others in our namespaces may not look into us. Not before the maps
 	 * are written: this takes the files in /proc away from our user. */
@@ -294,12 +224,11 @@ container_init(struct container *c, int sync, int parent)
 		terminal_take(slave, bundle->process.uid);
 	else if (c->talk != NULL && talk_child(c->talk) == -1)
 		die("dup2");
-	keep_only((int *const[]){&sync, &parent, &c->step},
-		c->step == -1 ? 2 : 3);
+	child_keep_fds((int *const[]){&sync, &c->step}, c->step == -1 ? 1 : 2);
 	identity_environment(&bundle->process);
 	take_turn(sync);
 
-	become_command(c, sync, parent);
+	become_command(c, sync);
 }
 
 /* --- its birth ------------------------------------------------------------ */
@@ -410,13 +339,15 @@ go_between(struct container *c, int sync, int parent)
 	if ((flags & CLONE_NEWTIME) != 0)
 		new_time(bundle);
 	/* In a PID namespace that we join, others see the container's process
-	 * at once, and through /proc/PID/root all that it sees itself. */
+	 * at once, and through /proc/PID/root all that it sees itself. What
+	 * stands for the runner would be a way to it. */
+	keep_ours(c, &sync);
 	if (prctl(PR_SET_DUMPABLE, 0) == -1)
 		die("prctl PR_SET_DUMPABLE");
 	flags &= ~(CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWCGROUP);
 	pid_t pid = child_clone(flags | CLONE_PARENT, NULL, &born);
 	if (pid == 0)
-		container_init(c, sync, parent);
+		container_init(c, sync);
 	if (pid == -1)
 		die("clone3");
 	_exit(tell(sync, pid) ? 0 : DIE_FAILED);
@@ -490,12 +421,12 @@ help_go_between(struct container *c, pid_t between)
 }
 
 static int
-make_by_go_between(struct container *c, int sync, int parent, int *cgroup)
+make_by_go_between(struct container *c, int sync, int parent)
 {
-	pid_t between = child_clone(0, NULL, cgroup);
+	pid_t between = fork();
 
 	if (between == -1)
-		return die_say("clone3");
+		return die_say("fork");
 	if (between == 0) {
 		close(c->sync);
 		go_between(c, sync, parent);
@@ -507,16 +438,24 @@ make_by_go_between(struct container *c, int sync, int parent, int *cgroup)
 }
 
 static int
-make(struct container *c, int sync, int parent, int *cgroup)
+make(struct container *c, int sync)
 {
+	int folder = -1, cgroup;
+
+	if (c->state->cgroups != NULL)
+		folder = cgroup_open_unified(c->state->cgroups);
+	cgroup = folder;
 	c->pid = child_clone(
-		c->bundle->namespaces & ~CLONE_NEWCGROUP, &c->pidfd, cgroup);
+		c->bundle->namespaces & ~CLONE_NEWCGROUP, &c->pidfd, &cgroup);
 	if (c->pid == 0) {
 		close(c->sync);
-		container_init(c, sync, parent);
+		container_init(c, sync);
 	}
+	c->born = cgroup != -1;
 	if (c->pid == -1)
 		die_say("clone3");
+	if (folder != -1)
+		close(folder);
 	if (close(sync) == -1)
 		die("close");
 	if (c->pid != -1 && (c->bundle->namespaces & CLONE_NEWUSER) != 0)
@@ -524,38 +463,25 @@ make(struct container *c, int sync, int parent, int *cgroup)
 	return c->pid == -1 ? -1 : 0;
 }
 
-/* With the descriptors that its birth needs. */
-static int
-make_all(struct container *c, int parent)
-{
-	int pair[2], cgroup = -1;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
-		return die_say("socketpair");
-	c->sync = pair[0];
-	if (c->state->cgroups != NULL)
-		cgroup = cgroup_open_unified(c->state->cgroups);
-	int folder = cgroup;
-	int done = needs_go_between(c->bundle)
-			   ? make_by_go_between(c, pair[1], parent, &cgroup)
-			   : make(c, pair[1], parent, &cgroup);
-	c->born = cgroup != -1;
-	if (folder != -1)
-		close(folder);
-	return done;
-}
-
 int
 container_make(struct container *c)
 {
-	int parent = child_self(), done = -1;
+	int pair[2], parent = child_self(), done = -1;
 
 	c->pid = -1;
+	c->born = false;
 	c->sync = c->pidfd = c->master = c->step = -1;
-	if (sealed_has_step() && (c->step = sealed_step()) == -1)
+	if (sealed_has_step() && (c->step = sealed_step()) == -1) {
 		die_say("make a sealed file in memory");
-	else
-		done = make_all(c, parent);
+	} else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+			   pair) == -1) {
+		die_say("socketpair");
+	} else {
+		c->sync = pair[0];
+		done = needs_go_between(c->bundle)
+			       ? make_by_go_between(c, pair[1], parent)
+			       : make(c, pair[1]);
+	}
 	if (c->step != -1)
 		close(c->step);
 	close(parent);

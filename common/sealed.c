@@ -128,43 +128,83 @@ sealed_step(void)
 	return -1;
 }
 
-/* As step.c expects its words. To be freed. */
-static char **
-step_words(const char *path, const char *news, char *const argv[])
+/* Of the errors of several places, that is told which says most. */
+static int
+worse(int error, int before)
 {
+	bool is_none = error == ENOENT || error == ENOTDIR;
+
+	return is_none || before == EACCES ? before : error;
+}
+
+/* The file of a command: the first in the PATH that looks like a program. NULL
+ * with errno. */
+static char *
+find_command(const char *name)
+{
+	const char *at = getenv("PATH");
+	char *path = NULL;
+	struct stat st;
+	int error = ENOENT;
+	size_t length;
+
+	if (strchr(name, '/') != NULL)
+		return strdup(name);
+	if (at == NULL)
+		at = "/bin:/usr/bin";
+	for (bool more = true; more; at += length + 1) {
+		length = strcspn(at, ":");
+		more = at[length] != '\0';
+		/* An empty one is the working directory. */
+		if (asprintf(&path, "%.*s%s%s", (int)length, at,
+			    length == 0 ? "./" : "/", name) == -1)
+			return NULL;
+		if (stat(path, &st) == -1)
+			error = worse(errno, error);
+		else if (S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0)
+			return path;
+		else
+			error = worse(EACCES, error);
+		free(path);
+	}
+	errno = error;
+	return NULL;
+}
+
+/* As step.c expects its words. NULL with errno. */
+static char **
+step_words(const char *path, int news, int signal, char *const argv[])
+{
+	char **words, *numbers[2];
 	size_t count = 0;
 
 	while (argv[count] != NULL)
 		count++;
-	char **words = calloc(count + 4, sizeof(*words));
-	if (words == NULL)
-		die("malloc");
+	words = calloc(count + 5, sizeof(*words));
+	if (words == NULL || asprintf(&numbers[0], "%d", news) == -1 ||
+		asprintf(&numbers[1], "%d", signal) == -1)
+		return NULL;
 	words[0] = "step";
 	words[1] = (char *)path;
-	words[2] = (char *)news;
-	memcpy(words + 3, argv, count * sizeof(*words));
+	words[2] = numbers[0];
+	words[3] = numbers[1];
+	memcpy(words + 4, argv, count * sizeof(*words));
 	return words;
 }
 
 void
-sealed_exec(int step, int news, const char *path, char *const argv[])
+sealed_exec(int step, int news, int signal, char *const argv[])
 {
-	char number[16];
-	int error;
+	char *path = find_command(argv[0]), **words;
 
-	snprintf(number, sizeof(number), "%d", news);
-	if (step == -1) {
+	if (path != NULL && step == -1)
 		execv(path, argv);
-	} else {
-		char **words = step_words(path, number, argv);
-
-		/* The small program sets it again. */
-		if (fcntl(news, F_SETFD, 0) == -1)
-			die("fcntl F_SETFD");
+	else if (path != NULL &&
+		 (words = step_words(path, news, signal, argv)) != NULL &&
+		 /* The small program sets it again. */
+		 fcntl(news, F_SETFD, 0) == 0)
 		syscall(SYS_execveat, step, "", words, environ, AT_EMPTY_PATH);
-		free(words);
-	}
-	error = errno;
+	int error = errno;
 	if (write(news, &error, sizeof(error)) == -1)
 		die("write news");
 	_exit(error == ENOENT ? 127 : 126);

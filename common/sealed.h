@@ -29,10 +29,12 @@ int sealed_step(void);
 /*
  * Become a command by way of the small program. step: its descriptor, or -1:
  * without it. news: a descriptor that is closed when we have become the
- * command; if that fails, the errno of execve(2) is written to it, an int.
+ * command; if that fails, an errno is written to it, an int. signal: what the
+ * command gets when its parent ends, or 0, see PR_SET_PDEATHSIG(2const).
+ * argv[0] is looked up in the PATH. A text without "#!" is no program: ENOEXEC.
  * Ends the process with a shell's exit code, 127 or 126.
  */
-void sealed_exec(int step, int news, const char *path, char *const argv[])
+void sealed_exec(int step, int news, int signal, char *const argv[])
 	__attribute__((noreturn));
 
 /* The path of our program, also when this is the copy. To be freed. Ends by

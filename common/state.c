@@ -254,17 +254,22 @@ boot_id(void)
 	return line;
 }
 
-/* Where a PID and a start time mean what they mean here. To be freed. */
+static const char of_cgroup[] = " cgroup:";
+
+/* Where a PID, a start time and the path of a cgroup mean what they mean here.
+ * To be freed. */
 static char *
 viewpoint(void)
 {
-	struct ns_id pid = {0}, clock = {0};
+	struct ns_id pid = {0}, clock = {0}, cgroup = {0};
 	char *text;
 
 	/* Before Linux 5.6 there is but one clock. */
 	(void)ns_get(NS_SELF, "pid", &pid);
 	(void)ns_get(NS_SELF, "time", &clock);
-	if (asprintf(&text, "pid:[%lu] time:[%lu]", pid.ino, clock.ino) == -1)
+	(void)ns_get(NS_SELF, "cgroup", &cgroup);
+	if (asprintf(&text, "pid:[%lu] time:[%lu]%s[%lu]", pid.ino, clock.ino,
+		    of_cgroup, cgroup.ino) == -1)
 		die("malloc");
 	return text;
 }
@@ -533,6 +538,23 @@ look_at_init(const struct state *state, int *pidfd)
 	return life;
 }
 
+/* The cgroups of a state from another PID namespace: are its paths those of
+ * here, and is nobody in them? */
+static bool
+is_deserted(const struct state *state)
+{
+	char *here = viewpoint();
+	const char *there =
+		json_string_value(json_object_get(state->file, "viewpoint"));
+	const char *mine = strstr(here, of_cgroup), *its = NULL;
+
+	if (there != NULL)
+		its = strstr(there, of_cgroup);
+	bool same = its != NULL && strcmp(its, mine) == 0;
+	free(here);
+	return same && cgroup_is_empty(state->cgroups);
+}
+
 enum verdict {
 	VERDICT_ABSENT,
 	VERDICT_FOREIGN,   /* not ours: nothing is done to it */
@@ -590,7 +612,7 @@ judge(struct look *look)
 	if (look->content == CONTENT_FOREIGN)
 		return VERDICT_FOREIGN;
 	if (look->content == CONTENT_ELSEWHERE && look->ended &&
-		cgroup_is_empty(state->cgroups))
+		is_deserted(state))
 		return because(look, "it was of another PID namespace, and its"
 				     " cgroup is empty");
 	if (look->content == CONTENT_ELSEWHERE)
@@ -821,7 +843,8 @@ free_name(
 			state->folder);
 	if (verdict == VERDICT_ELSEWHERE)
 		return fail(error, EEXIST,
-			"container %s is of another PID namespace",
+			"container %s is of another PID, time or cgroup"
+			" namespace",
 			state->name);
 	if (verdict == VERDICT_THERE && state->status == STATE_RUNNING)
 		return fail(error, EEXIST,
@@ -854,6 +877,7 @@ state_claim(
 	if (result == 0) {
 		*state = (struct state){.lock = -1,
 			.owner = host_uid(),
+			.owner_name = user_name(host_uid()),
 			.bundle = "",
 			.rootfs = "",
 			.name = strdup(name),
@@ -965,7 +989,8 @@ settle(struct state *state, int *pidfd, const struct store *store,
 	if (verdict == VERDICT_STALE)
 		(void)clean_and_say(&look, store, look.why);
 	if (verdict == VERDICT_ELSEWHERE)
-		say(name, "left alone: it is of another PID namespace");
+		say(name, "left alone: it is of another PID, time or cgroup"
+			  " namespace");
 	if (result == 1) {
 		*state = look.state;
 		look.state = (struct state){.lock = -1};
@@ -1095,7 +1120,9 @@ json_t *
 state_json(const struct state *state)
 {
 	json_t *object = json_object();
-	char *owner = user_name(state->owner);
+	/* In the container, for its hooks, /etc/passwd is the container's. */
+	char *owner = state->owner_name == NULL ? user_name(state->owner)
+						: strdup(state->owner_name);
 
 	set(object, "ociVersion", json_string("1.0.2"));
 	set(object, "id", json_string(state->name));
@@ -1120,6 +1147,7 @@ state_free(struct state *state)
 	free(state->name);
 	free(state->folder);
 	free(state->created);
+	free(state->owner_name);
 	free(state->list);
 	json_decref(state->file);
 	if (state->lock != -1)

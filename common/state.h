@@ -8,9 +8,9 @@
  *
  * A PID is used again after its process has ended, and after a reboot. So the
  * state holds the start time (field 22 of /proc/PID/stat) and the boot ID,
- * too, and a process counts only if all three are right. PIDs and start times
- * are those of one PID and one time namespace; in another, a state is left
- * alone.
+ * too, and a process counts only if all three are right. PIDs, start times and
+ * paths of cgroups are those of one PID, one time and one cgroup namespace; in
+ * another, a state is left alone, unless its cgroup is known to be empty.
  *
  * Two locks (flock(2)) keep order. The lock of the folder of all states is
  * held for a moment by whoever looks or changes something. The lock of a
@@ -41,6 +41,7 @@ struct state {
 	unsigned long long start; /* its start time, clock ticks since boot */
 	char *created;		  /* RFC 3339, UTC */
 	uid_t owner;
+	char *owner_name; /* as the host calls him; NULL: not looked up */
 	enum state_status status; /* as state_find or state_each found it */
 
 	/* These belong to who has claimed it, and stay his. Of a state that was

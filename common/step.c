@@ -8,16 +8,19 @@
  * here it is a copy of these few instructions, in memory, see sealed.h; and not
  * the runtime's file on the host's disk.
  *
- *	step COMMAND NEWS [ARGUMENT...]
+ *	step COMMAND NEWS SIGNAL [ARGUMENT...]
  *
  * NEWS is a descriptor. Where the command cannot be executed, the number of the
- * error is written to it; where it can, the descriptor is closed. ARGUMENT 0
- * and so on are the command's own.
+ * error is written to it; where it can, the descriptor is closed. SIGNAL is
+ * what the command gets when its runtime ends, or 0: the kernel takes that back
+ * at an execve that gives capabilities, as the one of this program may have
+ * done. ARGUMENT 0 and so on are the command's own.
  *
  * Without a C library, whose start takes longer than all of this.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/prctl.h>
 #include <sys/syscall.h>
 
 /* A system call, and the first instructions. The kernel has put the number of
@@ -79,13 +82,16 @@ step(char **stack)
 	char **argv = stack + 1, **environment = argv + argc + 1;
 	int error = EINVAL;
 
-	if (argc > 3) {
+	if (argc > 4) {
 		int news = number_of(argv[2]);
 
 		error = (int)-call(SYS_fcntl, news, F_SETFD, FD_CLOEXEC);
 		if (error == 0)
+			error = (int)-call(SYS_prctl, PR_SET_PDEATHSIG,
+				number_of(argv[3]), 0);
+		if (error == 0)
 			error = (int)-call(SYS_execve, (long)argv[1],
-				(long)(argv + 3), (long)environment);
+				(long)(argv + 4), (long)environment);
 		call(SYS_write, news, (long)&error, sizeof(error));
 	}
 	for (;;)

@@ -27,6 +27,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "box.h"
@@ -191,54 +192,80 @@ struct entry {
 	int flags;	   /* the namespaces to be joined */
 	bool born;	   /* in the cgroup of version 2, see cgroup_enter */
 	int runner;	   /* stands for it, see child_begin */
+	int step;	   /* see sealed_exec */
 	struct gate join;  /* from the runner: you are in the cgroup */
 	struct gate start; /* from the runner: your limits are set */
-	struct gate known; /* from the joiner: the runner has your PID */
+	struct gate known; /* from the runner: I know your PID */
 	/*
 	 * To the runner: 0 when the joiner has joined; the PID of the child;
-	 * and, if that cannot become the command, one more byte. The pipe is
-	 * closed when it has, because the child's end is close-on-exec.
+	 * and, if that cannot become the command, an errno. The pipe is closed
+	 * when it has.
 	 */
 	int news[2];
 	int terminal[2]; /* a socket, on which a terminal travels */
 };
 
 /*
- * In the container. No descriptor of ours is there in the end: all that we have
- * opened are close-on-exec, and what our caller had open was closed at once. A
- * new session has no terminal of the host, into which the command could type.
+ * In the container. A new session has no terminal of the host, into which the
+ * command could type. A runner that has ended before we were to die with it
+ * cannot open the gate.
  */
 static void
-command(struct entry *entry)
+command(struct entry *entry, int slave)
 {
 	const struct bundle_process *process = entry->process;
+	int signal = detach ? 0 : SIGKILL;
 
+	if (prctl(PR_SET_PDEATHSIG, signal) == -1)
+		die("prctl PR_SET_PDEATHSIG");
 	if (gate_wait(&entry->known) == -1)
 		_exit(DIE_FAILED);
 	if (setsid() == -1)
 		die("setsid");
-	if (process->terminal)
-		terminal_take(terminal_open(entry->terminal[1], process->rows,
-				      process->columns, false),
-			process->uid);
-	if (!detach)
-		child_begin(entry->runner);
+	if (slave != -1)
+		terminal_take(slave, process->uid);
 	identity_environment(process);
-	execvp(process->args[0], process->args);
-	int error = errno;
-	if (write(entry->news[1], "", 1) == -1)
-		die("write news");
-	die_plain(error == ENOENT ? 127 : 126, "exec %s: %s (%s)",
-		process->args[0], die_errno_name(error), strerror(error));
+	sealed_exec(entry->step, entry->news[1], signal, process->args);
+}
+
+/* The terminal of the container in the place of the host's. Returns it, or -1:
+ * none is asked for. */
+static int
+take_terminal(struct entry *entry)
+{
+	const struct bundle_process *process = entry->process;
+	int slave = -1;
+
+	if (process->terminal)
+		slave = terminal_open(entry->terminal[1], process->rows,
+			process->columns, false);
+	for (int fd = STDIN_FILENO; slave != -1 && fd <= STDERR_FILENO; fd++)
+		if (dup2(slave, fd) == -1)
+			die("dup2");
+	if (close(entry->terminal[1]) == -1)
+		die("close");
+	return slave;
+}
+
+/* Before the limit on open files may be too low for this. */
+static void
+keep_ours(struct entry *entry)
+{
+	int *kept[7] = {&entry->news[1], &entry->known.fd[0],
+		&entry->known.fd[1], &entry->start.fd[0], &entry->start.fd[1],
+		&entry->terminal[1], &entry->step};
+
+	child_keep_fds(kept, entry->step == -1 ? 6 : 7);
 }
 
 /*
  * The step of lesson03, with three differences. From the moment of setns the
  * container's root can look at us: not if we are not dumpable (prctl(2)). Who
  * has CAP_SYS_PTRACE can, all the same, but only in his PID namespace: so our
- * child is born there with nothing left to be taken from it. And it is the
- * runner's child (CLONE_PARENT), which waits for it; our own PID namespace is
- * still the host's, so the number that clone returns is, too.
+ * child is born there with nothing left to be taken from it, neither rights nor
+ * descriptors; one that stands for the runner would be a way to the host. And
+ * it is the runner's child (CLONE_PARENT), which waits for it; our own PID
+ * namespace is still the host's, so the number that clone returns is, too.
  */
 static void
 joiner(struct entry *entry)
@@ -256,21 +283,21 @@ joiner(struct entry *entry)
 		die("setns to the namespaces of %d", state->pid);
 	if ((entry->flags & CLONE_NEWUSER) != 0)
 		idmap_become_root();
+	keep_ours(entry);
 	if (write(entry->news[1], &none, sizeof(none)) == -1)
 		die("write news");
 	if (gate_wait(&entry->start) == -1)
 		_exit(DIE_FAILED);
 	identity_take(entry->process);
+	int slave = take_terminal(entry);
 	pid_t pid = (pid_t)syscall(
 		SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
 	if (pid == -1)
 		die("clone");
 	if (pid == 0)
-		command(entry);
+		command(entry, slave);
 	if (write(entry->news[1], &pid, sizeof(pid)) == -1)
 		die("write news");
-	if (gate_open(&entry->known) == -1)
-		die("write gate");
 	_exit(0);
 }
 
@@ -288,15 +315,31 @@ hear_news(int fd, void *what, size_t size)
 	return n == (ssize_t)size;
 }
 
+/* The PID of the command. Who can trace it can write into its descriptors, too;
+ * but nobody else is our child. Returns -1 when somebody has ended and has said
+ * why. */
+static pid_t
+hear_pid(const struct entry *entry)
+{
+	siginfo_t info;
+	pid_t pid;
+
+	if (!hear_news(entry->news[0], &pid, sizeof(pid)))
+		return -1;
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == -1)
+		die("waitid %d", pid);
+	return pid;
+}
+
 /*
  * The runner's part. The joiner is in the cgroup before it does anything, so
  * nothing that the command does can be outside it. Its score is written before
  * it is not dumpable: then an ordinary user cannot write to its files in /proc.
  * The limits come when it has joined, for the command alone.
- * Returns the PID of the command, or -1 when somebody has ended and said why.
+ * Returns the PID of the command, or -1; *master is that of its terminal.
  */
 static pid_t
-let_in(struct entry *entry, pid_t joiner_pid)
+let_in(struct entry *entry, pid_t joiner_pid, int *master)
 {
 	const struct bundle_process *process = entry->process;
 	pid_t pid;
@@ -313,10 +356,12 @@ let_in(struct entry *entry, pid_t joiner_pid)
 		_exit(DIE_FAILED);
 	if (told && gate_open(&entry->start) == -1)
 		die("write gate");
-	told = told && hear_news(entry->news[0], &pid, sizeof(pid));
+	if (told && process->terminal)
+		*master = terminal_receive(entry->terminal[0]);
+	pid = told ? hear_pid(entry) : -1;
 	if (child_wait(joiner_pid) == -1)
 		die("waitpid %d", joiner_pid);
-	return told ? pid : -1;
+	return pid;
 }
 
 static pid_t
@@ -328,12 +373,11 @@ fork_joiner(struct entry *entry)
 
 	if (pid == -1)
 		die("clone3");
-	/* In both: a folder of the host is nothing to be taken inside. */
-	if (folder != -1 && close(folder) == -1)
-		die("close");
 	if (pid == 0)
 		joiner(entry);
 	entry->born = cgroup != -1;
+	if (folder != -1 && close(folder) == -1)
+		die("close");
 	return pid;
 }
 
@@ -342,9 +386,7 @@ fork_joiner(struct entry *entry)
 static int
 enter(struct entry *entry)
 {
-	bool terminal = entry->process->terminal;
-	int master = -1;
-	char byte;
+	int master = -1, error;
 
 	entry->runner = child_self();
 	child_follow_begin();
@@ -355,25 +397,31 @@ enter(struct entry *entry)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 		    entry->terminal) == -1)
 		die("socketpair");
+	entry->step = sealed_has_step() ? sealed_step() : -1;
+	if (entry->step == -1 && sealed_has_step())
+		die("make a sealed file in memory");
 	pid_t joiner_pid = fork_joiner(entry);
 	/* While we held them, too, we would never see them closed. */
 	if (close(entry->news[1]) == -1 || close(entry->terminal[1]) == -1)
 		die("close");
-	gate_close(&entry->known);
-	pid_t pid = let_in(entry, joiner_pid);
+	pid_t pid = let_in(entry, joiner_pid, &master);
 	if (pid == -1)
 		return DIE_FAILED;
-	if (terminal)
-		master = terminal_receive(entry->terminal[0]);
-	bool failed = hear_news(entry->news[0], &byte, 1);
+	if (gate_open(&entry->known) == -1)
+		die("write gate");
+	bool failed = hear_news(entry->news[0], &error, sizeof(error));
+	if (failed) {
+		errno = error;
+		die_say("exec %s", entry->process->args[0]);
+	}
 	if (!failed && pidfile_write(pid_file, pid) == -1) {
 		child_end(pid);
 		return DIE_FAILED;
 	}
 	if (detach && !failed)
 		return 0;
-	return terminal && master != -1 ? terminal_follow(pid, master, false)
-					: child_follow(pid, false);
+	return master != -1 ? terminal_follow(pid, master, false)
+			    : child_follow(pid, false);
 }
 
 /* Nothing that protects is dropped in silence. A container that runs has been
@@ -984,10 +1032,10 @@ exec_events(struct demo *demo)
 	free(pids);
 	if (watched) {
 		report_equal(
-			3, count, "execs: the runtime, its sealed copy, top");
+			4, count, "execs: runtime, its sealed copy, step, top");
 		report_equal(demo->top, last, "PID of the last: top's");
 	} else {
-		report_skip("three execs", "perf_event_open(2) is not allowed");
+		report_skip("four execs", "perf_event_open(2) is not allowed");
 	}
 	report_explain("memfd_create(2), \"File sealing\": nobody can write"
 		       " to that copy");

@@ -25,6 +25,7 @@
 #include "proc.h"
 #include "scratch.h"
 #include "support.h"
+#include "user.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -927,9 +928,17 @@ START_TEST(who_enters_cannot_be_traced)
 	ck_assert_ptr_nonnull(told);
 	const char *got = strstr(told, _i < 2 ? " of " : "with more");
 	ck_assert_msg(got == NULL, "traced: %.3000s", run.out);
-	for (const char *at = run.out; (at = strstr(at, "descriptor ")); at++)
-		ck_assert_msg(at[strcspn(at, ",") + 2] != '/',
+	for (const char *at = run.out; (at = strstr(at, "descriptor ")); at++) {
+		const char *what = at + strcspn(at, ",") + 2;
+
+		ck_assert_msg(
+			what[0] != '/' || strncmp(what, "/memfd:step", 11) == 0,
 			"a file of ours: %.3000s", run.out);
+		/* With one that stands for the runner he could take what that
+		 * has open, and join its namespaces. */
+		ck_assert_msg(strncmp(what, "anon_inode:[pidfd]", 18) != 0,
+			"a process of the host: %.3000s", run.out);
+	}
 	support_run_free(&run);
 }
 END_TEST
@@ -1279,6 +1288,82 @@ START_TEST(passwd_is_none)
 	struct run run = start(bundle);
 	ck_run(run, 0);
 	ck_assert_str_eq(run.out, "/\n");
+	support_run_free(&run);
+}
+END_TEST
+
+/* A hook of startContainer is told what the host calls the owner, and not what
+ * the container's /etc/passwd does. */
+START_TEST(owner_is_the_hosts)
+{
+	char *bundle = scratch_bundle(ARGS("true"));
+	char *passwd = scratch_text("%s/rootfs/etc/passwd", bundle);
+
+	scratch_change(bundle,
+		json_pack("{s:{s:[{s:s,s:[s,s]}]}}", "hooks", "startContainer",
+			"path", "/bin/cat", "args", "cat", "-"));
+	if (_i == 0)
+		ck_assert_int_eq(mkfifo(passwd, 0666), 0);
+	else
+		scratch_make_file(passwd,
+			scratch_text("evil:x:%u:0::/:/bin/sh\n", geteuid()));
+	struct run run = start(bundle);
+	ck_run(run, 0);
+	json_t *told = json_loads(run.out, 0, NULL);
+	char *owner = user_name(geteuid());
+	ck_assert_str_eq(
+		json_string_value(json_object_get(told, "owner")), owner);
+	free(owner);
+	json_decref(told);
+	support_run_free(&run);
+}
+END_TEST
+
+/* For the kernel it is no program; a shell would have read it. */
+START_TEST(text_is_no_program)
+{
+	char *bundle = scratch_bundle(ARGS("/bin/text"));
+	char *file = scratch_text("%s/rootfs/bin/text", bundle);
+
+	scratch_make_file(file, "echo read\n");
+	ck_assert_int_eq(chmod(file, 0755), 0);
+	struct run run = start(bundle);
+	ck_run(run, 126);
+	ck_assert_ptr_nonnull(strstr(run.err, "ENOEXEC"));
+	support_run_free(&run);
+	scratch_change(bundle, json_pack("{s:{s:[s,s]}}", "process", "args",
+				       "attack", "wait"));
+	struct session session = begin(bundle);
+	run = EXEC(name, "/bin/text");
+	ck_run(run, 126);
+	ck_assert_ptr_nonnull(strstr(run.err, "ENOEXEC"));
+	support_run_free(&run);
+	finish(&session);
+}
+END_TEST
+
+/* Its exec gives root more capabilities than it had; then the kernel forgets
+ * that it is to die with its parent. */
+START_TEST(command_dies_with_its_runner)
+{
+	json_t *none = json_array(),
+	       *some = json_pack("[ss]", "CAP_KILL", "CAP_CHOWN");
+	char *bundle =
+		scratch_bundle(ARGS("sh", "-c", "echo ready; exec sleep 1000"));
+
+	scratch_change(bundle,
+		json_pack("{s:{s:b,s:{s:o,s:O,s:O,s:O,s:o}}}", "process",
+			"noNewPrivileges", 0, "capabilities", "bounding", some,
+			"effective", none, "permitted", none, "inheritable",
+			none, "ambient", none));
+	struct session session = begin(bundle);
+	ck_assert_int_eq(kill(session.pid, SIGKILL), 0);
+	/* The guard waits for all that the runner has left. */
+	struct run run = support_finish(&session);
+	ck_run(run, 128 + SIGKILL);
+	ck_assert_msg(run.changes == NULL, "%s", run.changes);
+	support_run_free(&run);
+	run = VERB("delete");
 	support_run_free(&run);
 }
 END_TEST
@@ -1772,6 +1857,10 @@ add_input(Suite *suite)
 	tcase_add_loop_test(input, rootfs_is_none, 0, 5);
 	tcase_add_loop_test(input, config_is_none, 0, 4);
 	tcase_add_loop_test(input, passwd_is_none, 0, 2);
+	tcase_add_loop_test(input, owner_is_the_hosts, 0, 2);
+	tcase_add_test(input, text_is_no_program);
+	if (support_have("root", "command_dies_with_its_runner"))
+		tcase_add_test(input, command_dies_with_its_runner);
 	tcase_add_test(input, files_may_not_grow);
 	tcase_add_loop_test(input, few_descriptors_for_the_runner, 5, 13);
 	tcase_add_test(input, few_descriptors_for_the_container);

@@ -605,7 +605,8 @@ START_TEST(another_pid_namespace_is_left_alone)
 	said("box: left alone", 1);
 	ck_assert_int_eq(status_of("box"), -1);
 	said("box: left alone", 1);
-	ck_assert_int_eq(refused(root, "box", "another PID namespace"), EEXIST);
+	ck_assert_int_eq(
+		refused(root, "box", "another PID, time or cgroup"), EEXIST);
 	free(read_text("box"));
 	ck_assert(lives(pid));
 	child_end(pid);

@@ -208,6 +208,16 @@ tell(struct target *target, char *line)
 	printf("%s\n", line);
 }
 
+static bool
+is_step(const char *pid)
+{
+	char link[32] = "";
+
+	return readlink(path("/proc/%s/exe", pid), link, sizeof(link) - 1) !=
+		       -1 &&
+	       strncmp(link, "/memfd:step", 11) == 0;
+}
+
 /*
  * We have got something of a process that enters the container. It counts if it
  * was no command of the container then, which all know by its name; so that is
@@ -220,6 +230,10 @@ got(struct target *target, const char *what)
 	char *line;
 
 	if (!read_status(target->pid, &now) || strcmp(now.name, "victim") == 0)
+		return;
+	/* The last step has the command's rights, and a pipe of ours. */
+	if ((is_step(target->pid) || strcmp(now.name, "memfd:step") == 0) && (strncmp(what, "descriptor", 10) != 0 ||
+					    strstr(what, ", pipe:") != NULL))
 		return;
 	if (asprintf(&line, "%s of %s%s", what, now.name,
 		    (now.capabilities & ~target->ours->capabilities) != 0
