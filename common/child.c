@@ -191,6 +191,52 @@ child_follow_signals(void)
 	return fd;
 }
 
+/* Without SIGCHLD. */
+static void
+ending_signals(sigset_t *set)
+{
+	followed_signals(set);
+	sigdelset(set, SIGCHLD);
+}
+
+int
+child_await(int fd, int milliseconds)
+{
+	struct pollfd fds[2] = {
+		{.fd = fd, .events = POLLIN}, {.events = POLLIN}};
+	sigset_t set;
+	int ready;
+
+	ending_signals(&set);
+	fds[1].fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fds[1].fd == -1)
+		die("signalfd");
+	do
+		ready = poll(fds, 2, milliseconds);
+	while (ready == -1 && errno == EINTR);
+	if (ready == -1)
+		die("poll");
+	close(fds[1].fd);
+	if (fds[0].revents != 0)
+		return 1;
+	return fds[1].revents != 0 ? -1 : 0;
+}
+
+int
+child_take_signal(void)
+{
+	const struct timespec none = {0};
+	sigset_t set, pending;
+
+	ending_signals(&set);
+	if (sigpending(&pending) == -1)
+		die("sigpending");
+	if (sigandset(&set, &set, &pending) == -1)
+		die("sigandset");
+	int found = sigtimedwait(&set, NULL, &none);
+	return found == -1 ? 0 : found;
+}
+
 /*
  * The group that has the terminal is gone, and nobody would read what is
  * typed. If it lives, it is not ours to take: the reader's shell may have put

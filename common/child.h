@@ -91,6 +91,17 @@ int child_follow(pid_t pid, bool is_init);
  */
 int child_follow_signals(void);
 
+/*
+ * Wait until a descriptor can be read or its other side is closed, at most so
+ * many milliseconds (-1: for ever), and no longer than until one of the blocked
+ * signals but SIGCHLD has come, which stays pending.
+ * Returns 1, 0 when the time is over, or -1 for a signal. Ends by die.
+ */
+int child_await(int fd, int milliseconds);
+
+/* Take the pending one of these signals. Returns it, or 0: there is none. */
+int child_take_signal(void);
+
 struct child_followed {
 	pid_t pid;
 	bool is_init;

@@ -490,13 +490,25 @@ container_make(struct container *c)
 
 /* --- the runner's side ---------------------------------------------------- */
 
+/* What the container tells. Returns false when it has ended, or is ended because
+ * somebody wants us to end. */
+static bool
+hear_container(const struct container *c, int *number)
+{
+	if (child_await(c->sync, -1) == 1)
+		return hear(c->sync, number);
+	if (syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0) == -1)
+		die("pidfd_send_signal %d", c->pid);
+	return false;
+}
+
 /* The next part is the container's. Returns false when it has ended. */
 static bool
 give_turn(const struct container *c, int number)
 {
 	int nothing;
 
-	return tell(c->sync, number) && hear(c->sync, &nothing);
+	return tell(c->sync, number) && hear_container(c, &nothing);
 }
 
 int
@@ -540,7 +552,7 @@ container_pivot(struct container *c)
 		if (c->master == -1)
 			return -1;
 	}
-	return hear(c->sync, &nothing) ? 0 : print_last_words(c);
+	return hear_container(c, &nothing) ? 0 : print_last_words(c);
 }
 
 /* Its limits come as late as can be: they are for the command and its hooks,
@@ -587,13 +599,13 @@ container_follow(const struct container *c)
 int
 container_reap(struct container *c)
 {
-	int status = 0;
+	int status = 0, told = child_take_signal();
 	pid_t ended;
 
 	if (c->sync != -1)
 		close(c->sync);
 	if (c->pid == -1)
-		return DIE_FAILED;
+		return told != 0 ? 128 + told : DIE_FAILED;
 	if (c->started && syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL,
 				  NULL, 0) == -1)
 		die("pidfd_send_signal %d", c->pid);
@@ -604,6 +616,8 @@ container_reap(struct container *c)
 	while (ended != c->pid && (ended != -1 || errno == EINTR));
 	if (ended == -1)
 		die("waitpid %d", c->pid);
+	if (told != 0)
+		return 128 + told;
 	if (c->started)
 		return DIE_FAILED;
 	if (WIFSIGNALED(status))

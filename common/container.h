@@ -63,10 +63,11 @@ int container_stages(struct container *container);
  * child_follow and terminal_follow do. Returns its exit code. */
 int container_follow(const struct container *container);
 
-/* After a failure: a container that waits for its turn ends when it hears that
- * there is none, and one that has started is killed. Wait for it, and for what
- * it has left us. Returns its exit code; 1 where there is no process (pid and
- * sync are -1, then) or where it had started. */
+/* After a failure, or a signal that came before the start had ended: a container
+ * that waits for its turn ends when it hears that there is none, and one that
+ * has started is killed. Wait for it, and for what it has left us. Returns
+ * 128+signal; else its exit code, or 1 where there is no process (pid and sync
+ * are -1, then) or where it had started. */
 int container_reap(struct container *container);
 
 #endif

@@ -1,7 +1,5 @@
 #include "hooks.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,19 +50,17 @@ become(const struct bundle_hook *hook, int input, int parent)
 static int
 wait_for(pid_t pid, int pidfd, const struct bundle_number *timeout)
 {
-	struct pollfd end = {.fd = pidfd, .events = POLLIN};
-	int limit = -1, ready;
+	int limit = -1;
 
 	if (timeout->given)
 		limit = timeout->value > 2000000 ? 2000000000
 						 : (int)timeout->value * 1000;
-	do
-		ready = poll(&end, 1, limit);
-	while (ready == -1 && errno == EINTR);
+	int ready = child_await(pidfd, limit);
 	if (ready == 1)
 		return child_wait(pid);
-	child_end(pid);
-	return -1;
+	int code = child_end(pid);
+	/* We are to end, and so is it. */
+	return ready == -1 ? code : -1;
 }
 
 static int

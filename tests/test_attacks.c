@@ -1342,6 +1342,27 @@ START_TEST(text_is_no_program)
 }
 END_TEST
 
+/* A start that does not come to an end can be ended. */
+START_TEST(slow_hook_can_be_interrupted)
+{
+	static const char *const kinds[] = {"prestart", "createRuntime",
+		"createContainer", "startContainer"};
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+	char *bundle = scratch_bundle(ARGS("true"));
+
+	scratch_change(
+		bundle, json_pack("{s:{s:[{s:s,s:[s,s,s]}]}}", "hooks",
+				kinds[_i], "path", "/bin/sh", "args", "sh",
+				"-c", "echo ready; exec sleep 1000"));
+	struct session session = begin(bundle);
+	ck_assert_int_eq(kill(session.pid, signals[_i]), 0);
+	struct run run = support_finish(&session);
+	ck_run(run, 128 + signals[_i]);
+	ck_assert_msg(run.changes == NULL, "%s", run.changes);
+	support_run_free(&run);
+}
+END_TEST
+
 /* Its exec gives root more capabilities than it had; then the kernel forgets
  * that it is to die with its parent. */
 START_TEST(command_dies_with_its_runner)
@@ -1858,6 +1879,7 @@ add_input(Suite *suite)
 	tcase_add_loop_test(input, config_is_none, 0, 4);
 	tcase_add_loop_test(input, passwd_is_none, 0, 2);
 	tcase_add_loop_test(input, owner_is_the_hosts, 0, 2);
+	tcase_add_loop_test(input, slow_hook_can_be_interrupted, 0, 4);
 	tcase_add_test(input, text_is_no_program);
 	if (support_have("root", "command_dies_with_its_runner"))
 		tcase_add_test(input, command_dies_with_its_runner);
