@@ -232,8 +232,9 @@ got(struct target *target, const char *what)
 	if (!read_status(target->pid, &now) || strcmp(now.name, "victim") == 0)
 		return;
 	/* The last step has the command's rights, and a pipe of ours. */
-	if ((is_step(target->pid) || strcmp(now.name, "memfd:step") == 0) && (strncmp(what, "descriptor", 10) != 0 ||
-					    strstr(what, ", pipe:") != NULL))
+	if ((is_step(target->pid) || strcmp(now.name, "memfd:step") == 0) &&
+		(strncmp(what, "descriptor", 10) != 0 ||
+			strstr(what, ", pipe:") != NULL))
 		return;
 	if (asprintf(&line, "%s of %s%s", what, now.name,
 		    (now.capabilities & ~target->ours->capabilities) != 0
