@@ -171,7 +171,7 @@ find_command(const char *name)
 	return NULL;
 }
 
-/* As step.c expects its words. NULL with errno. */
+/* As step.c expects its words. */
 static char **
 step_words(const char *path, int news, int signal, char *const argv[])
 {
@@ -183,7 +183,7 @@ step_words(const char *path, int news, int signal, char *const argv[])
 	words = calloc(count + 5, sizeof(*words));
 	if (words == NULL || asprintf(&numbers[0], "%d", news) == -1 ||
 		asprintf(&numbers[1], "%d", signal) == -1)
-		return NULL;
+		die("malloc");
 	words[0] = "step";
 	words[1] = (char *)path;
 	words[2] = numbers[0];
@@ -195,15 +195,15 @@ step_words(const char *path, int news, int signal, char *const argv[])
 void
 sealed_exec(int step, int news, int signal, char *const argv[])
 {
-	char *path = find_command(argv[0]), **words;
+	char *path = find_command(argv[0]);
 
 	if (path != NULL && step == -1)
 		execv(path, argv);
-	else if (path != NULL &&
-		 (words = step_words(path, news, signal, argv)) != NULL &&
-		 /* The small program sets it again. */
-		 fcntl(news, F_SETFD, 0) == 0)
-		syscall(SYS_execveat, step, "", words, environ, AT_EMPTY_PATH);
+	/* The small program sets it again. */
+	else if (path != NULL && fcntl(news, F_SETFD, 0) == 0)
+		syscall(SYS_execveat, step, "",
+			step_words(path, news, signal, argv), environ,
+			AT_EMPTY_PATH);
 	int error = errno;
 	if (write(news, &error, sizeof(error)) == -1)
 		die("write news");
