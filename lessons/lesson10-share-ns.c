@@ -390,6 +390,8 @@ see_each_other(struct walk *walk)
 	report_hold(walk->second.pid);
 	free(left);
 	free(right);
+	free(one);
+	free(two);
 }
 
 /* Somebody in the second container has a child, and ends before it. Returns
