@@ -369,6 +369,30 @@ START_TEST(a_process_can_be_born_inside)
 }
 END_TEST
 
+/* Version 1 does not tell all. What is gone is empty, if it was a cgroup. */
+START_TEST(emptiness_is_known)
+{
+	struct bundle_resources none = {.device_count = 0};
+	char *const nowhere[] = {"/nowhere/at/all", NULL};
+
+	take_layout(_i);
+	struct cgroup cgroup = made(NULL, &none);
+	int fd = cgroup_open_unified(cgroup.folders);
+
+	ck_assert_int_eq(cgroup_is_empty(cgroup.folders), fd != -1);
+	pid_t pid = start_inside(cgroup.folders, stay, NULL);
+	ck_assert(!cgroup_is_empty(cgroup.folders));
+	ck_assert_int_eq(cgroup_remove(cgroup.folders), 0);
+	ck_assert_int_eq(child_wait(pid), 128 + SIGKILL);
+	ck_assert(cgroup_is_empty(cgroup.folders));
+	ck_assert(!cgroup_is_empty(nowhere));
+	ck_assert(!cgroup_is_empty((char *const[]){NULL}));
+	if (fd != -1)
+		close(fd);
+	cgroup_free(&cgroup);
+}
+END_TEST
+
 START_TEST(paths_stay_below_the_top)
 {
 	static const char *const wrong[] = {
@@ -1764,7 +1788,8 @@ suite_cgroup(void)
 	if (support_have("root", "cgroup") &&
 		support_have("cgroup", "cgroup")) {
 		const TTest *const in_layouts[] = {one_folder_in_each_hierarchy,
-			a_process_can_be_born_inside, paths_stay_below_the_top,
+			a_process_can_be_born_inside, emptiness_is_known,
+			paths_stay_below_the_top,
 			relative_is_below_us_or_beside_us,
 			the_way_is_removed_too, a_busy_folder_is_refused,
 			nested_folders_are_removed_with_all_in_them,
