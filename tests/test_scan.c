@@ -939,7 +939,9 @@ static void
 ck_same_process(const struct scan *a, const struct scan_process *one,
 	const struct scan *b, const struct scan_process *other)
 {
-	ck_assert_str_eq(one->name, other->name);
+	/* A worker of the kernel is named after what it is doing now. */
+	if (strncmp(one->name, "kworker/", 8) != 0)
+		ck_assert_str_eq(one->name, other->name);
 	ck_assert_int_eq(one->ppid, other->ppid);
 	ck_assert_int_eq(one->threads, other->threads);
 	/* The walk has no more than the owner of a folder. */
