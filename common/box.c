@@ -113,19 +113,13 @@ box_load(const char *dir)
 	struct bundle bundle;
 	char *error;
 
-	if (bundle_load(&bundle, dir, &error) == -1)
-		die_plain(DIE_FAILED, "%s", error);
-	return bundle;
-}
-
-struct bundle
-box_load_named(const char *dir)
-{
 	if (dir == NULL && access("config.json", F_OK) == -1 && errno == ENOENT)
 		die_plain(DIE_FAILED,
 			"there is no config.json in this folder: --bundle names"
 			" another");
-	return box_load(dir == NULL ? "." : dir);
+	if (bundle_load(&bundle, dir == NULL ? "." : dir, &error) == -1)
+		die_plain(DIE_FAILED, "%s", error);
+	return bundle;
 }
 
 void

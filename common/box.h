@@ -63,10 +63,9 @@ void box_start_default(struct box *box);
  * Nothing that protects is dropped in silence. */
 void box_say_unapplied(const struct bundle *bundle);
 
-/* Load a bundle. Ends by die with the bundle's own error. dir of the second:
- * NULL for the working directory. */
+/* Load a bundle; dir: NULL for the working directory. Ends by die with the
+ * bundle's own error. */
 struct bundle box_load(const char *dir);
-struct bundle box_load_named(const char *dir);
 
 /* Type a command at its shell. Returns what was printed; the caller frees it.
  * Ends by die when the shell has ended. */

@@ -53,16 +53,30 @@ int cgroup_plan(struct cgroup *cgroup, const char *path, const char *name);
 int
 cgroup_make(struct cgroup *cgroup, const struct bundle_resources *resources);
 
+/*
+ * Like fork(2), by clone3(2), Linux 5.5: it returns twice, and 0 in the child.
+ * flags: CLONE_NEW... and CLONE_PARENT of clone(2). pidfd: where not NULL, set
+ * to a descriptor that stands for the child.
+ * folders: NULL, or the child is born in that of version 2 among them
+ * (CLONE_INTO_CGROUP, Linux 5.7). To move a process there afterwards takes
+ * longer: the kernel stops all forks and exits for it, and so waits for each
+ * processor, some milliseconds. *born tells whether it was: not where there is
+ * no such folder, or where a seccomp filter that is older than clone3 has
+ * allowed clone alone.
+ * Returns -1 with errno when there is no child.
+ */
+pid_t cgroup_clone(char *const *folders, int flags, int *pidfd, bool *born);
+
 /* Move a process into the folders; born: it is already in that of version 2,
- * see child_clone. Returns 0, or -1 with errno. */
+ * see cgroup_clone. Returns 0, or -1 with errno. */
 int cgroup_enter(char *const *folders, pid_t pid, bool born);
 
 /* Open the folder of version 2 for CLONE_INTO_CGROUP (clone3(2), Linux 5.7).
  * Returns the descriptor, or -1 with errno: ENOENT where there is none. */
 int cgroup_open_unified(char *const *folders);
 
-/* Is nobody in the folder of version 2 among these, nor below it? Version 1 does
- * not tell of processes that have no PID for the caller, so without such a
+/* Is nobody in the folder of version 2 among these, nor below it? Version 1
+ * does not tell of processes that have no PID for the caller, so without such a
  * folder nobody knows: false, but where all of them are gone. */
 bool cgroup_is_empty(char *const *folders);
 

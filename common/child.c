@@ -2,11 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -49,30 +46,6 @@ child_begin(int parent)
 		die("sigprocmask");
 	if (signal(SIGXFSZ, SIG_DFL) == SIG_ERR)
 		die("signal SIGXFSZ");
-}
-
-pid_t
-child_clone(int flags, int *pidfd, int *cgroup)
-{
-	struct clone_args args = {.flags = (unsigned)flags,
-		.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD};
-
-	if (pidfd != NULL) {
-		args.flags |= CLONE_PIDFD;
-		args.pidfd = (uintptr_t)pidfd;
-	}
-	if (*cgroup != -1) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (unsigned)*cgroup;
-	}
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (pid != -1 || errno != ENOSYS)
-		return pid;
-	/* As in lesson02: EPERM would be a real no. */
-	*cgroup = -1;
-	args.flags &= ~CLONE_INTO_CGROUP;
-	return (pid_t)syscall(
-		SYS_clone, args.flags | args.exit_signal, NULL, pidfd, NULL, 0);
 }
 
 int
@@ -226,13 +199,9 @@ int
 child_take_signal(void)
 {
 	const struct timespec none = {0};
-	sigset_t set, pending;
+	sigset_t set;
 
 	ending_signals(&set);
-	if (sigpending(&pending) == -1)
-		die("sigpending");
-	if (sigandset(&set, &set, &pending) == -1)
-		die("sigandset");
 	int found = sigtimedwait(&set, NULL, &none);
 	return found == -1 ? 0 : found;
 }

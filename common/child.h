@@ -26,20 +26,6 @@ int child_self(void);
  */
 void child_begin(int parent);
 
-/*
- * Like fork(2), by clone3(2), Linux 5.5: it returns twice, and 0 in the child.
- * flags: CLONE_NEW... and CLONE_PARENT of clone(2). pidfd: where not NULL, set
- * to a descriptor that stands for the child.
- * cgroup: an open folder of version 2 in which the child is born
- * (CLONE_INTO_CGROUP, Linux 5.7), or -1. To move a process there afterwards
- * takes longer: the kernel stops all forks and exits for it, and so waits for
- * each processor, some milliseconds. Set to -1 where the child was not born
- * there, because a seccomp filter that is older than clone3 has allowed clone
- * alone.
- * Returns -1 with errno when there is no child.
- */
-pid_t child_clone(int flags, int *pidfd, int *cgroup);
-
 /* The status of waitpid(2) as a shell's exit code: 128+signal for a process
  * that a signal has ended. */
 int child_exit_code(int status);
@@ -73,9 +59,9 @@ int child_wait_exec(int fd);
 /*
  * Run a command for the reader as a shell does. child_follow_begin blocks the
  * signals before the fork, and ignores SIGXFSZ: where our own files may not
- * grow (RLIMIT_FSIZE), a write is to fail and be told. child_follow waits for the child, hands on what it
- * catches of SIGINT, SIGQUIT, SIGTERM and SIGHUP, and takes the terminal back
- * in the end.
+ * grow (RLIMIT_FSIZE), a write is to fail and be told. child_follow waits for
+ * the child, hands on what it catches of SIGINT, SIGQUIT, SIGTERM and SIGHUP,
+ * and takes the terminal back in the end.
  * is_init: the child is PID 1 of a PID namespace. The kernel drops a signal
  * that a PID 1 neither catches nor ignores (pid_namespaces(7)), and the reader
  * would wait in vain; so such a child is killed.

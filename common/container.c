@@ -14,7 +14,6 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -324,7 +323,7 @@ static void
 go_between(struct container *c, int sync, int parent)
 {
 	const struct bundle *bundle = c->bundle;
-	int flags = bundle->namespaces, born = -1, nothing;
+	int flags = bundle->namespaces, nothing;
 
 	child_begin(parent);
 	join(bundle->joined);
@@ -345,7 +344,7 @@ go_between(struct container *c, int sync, int parent)
 	if (prctl(PR_SET_DUMPABLE, 0) == -1)
 		die("prctl PR_SET_DUMPABLE");
 	flags &= ~(CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWCGROUP);
-	pid_t pid = child_clone(flags | CLONE_PARENT, NULL, &born);
+	pid_t pid = cgroup_clone(NULL, flags | CLONE_PARENT, NULL, &c->born);
 	if (pid == 0)
 		container_init(c, sync);
 	if (pid == -1)
@@ -440,22 +439,14 @@ make_by_go_between(struct container *c, int sync, int parent)
 static int
 make(struct container *c, int sync)
 {
-	int folder = -1, cgroup;
-
-	if (c->state->cgroups != NULL)
-		folder = cgroup_open_unified(c->state->cgroups);
-	cgroup = folder;
-	c->pid = child_clone(
-		c->bundle->namespaces & ~CLONE_NEWCGROUP, &c->pidfd, &cgroup);
+	c->pid = cgroup_clone(c->state->cgroups,
+		c->bundle->namespaces & ~CLONE_NEWCGROUP, &c->pidfd, &c->born);
 	if (c->pid == 0) {
 		close(c->sync);
 		container_init(c, sync);
 	}
-	c->born = cgroup != -1;
 	if (c->pid == -1)
 		die_say("clone3");
-	if (folder != -1)
-		close(folder);
 	if (close(sync) == -1)
 		die("close");
 	if (c->pid != -1 && (c->bundle->namespaces & CLONE_NEWUSER) != 0)
@@ -490,8 +481,8 @@ container_make(struct container *c)
 
 /* --- the runner's side ---------------------------------------------------- */
 
-/* What the container tells. Returns false when it has ended, or is ended because
- * somebody wants us to end. */
+/* What the container tells. Returns false when it has ended, or is ended
+ * because somebody wants us to end. */
 static bool
 hear_container(const struct container *c, int *number)
 {

@@ -45,8 +45,9 @@ bool container_needs_seal(const struct bundle *bundle);
  * maps, if it has a user namespace. Of the state's cgroups it is born in that
  * of version 2, if it can be.
  * container_build: it builds its root directory. Whoever wants to do something
- * to the process from outside, does it before. (Where no hook is to be run after
- * it, the container goes on by itself, and container_pivot waits for both.)
+ * to the process from outside, does it before. (Where no hook is to be run
+ * after it, the container goes on by itself, and container_pivot waits for
+ * both.)
  * container_pivot: that becomes its root; terminal and names.
  * container_start: it gets its limits, takes its identity and becomes its
  * command.
@@ -63,9 +64,9 @@ int container_stages(struct container *container);
  * child_follow and terminal_follow do. Returns its exit code. */
 int container_follow(const struct container *container);
 
-/* After a failure, or a signal that came before the start had ended: a container
- * that waits for its turn ends when it hears that there is none, and one that
- * has started is killed. Wait for it, and for what it has left us. Returns
+/* After a failure, or a signal that came before the start had ended: a
+ * container that waits for its turn ends when it hears that there is none, and
+ * one that has started is killed. Wait for it, and for what it has left us. Returns
  * 128+signal; else its exit code, or 1 where there is no process (pid and sync
  * are -1, then) or where it had started. */
 int container_reap(struct container *container);

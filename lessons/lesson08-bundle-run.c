@@ -224,7 +224,7 @@ run_claimed(struct container *c, struct cgroup *cgroup)
 static struct bundle
 load(void)
 {
-	struct bundle bundle = box_load_named(bundle_dir);
+	struct bundle bundle = box_load(bundle_dir);
 	json_t *dir = json_string(bundle.dir);
 	json_t *rootfs = json_string(bundle.rootfs);
 
@@ -360,11 +360,17 @@ static const struct column list_columns[] = {
 };
 
 static void
-print_list(const struct row **rows, int count)
+print_table(const struct row *table, int count)
 {
+	const struct row **rows = // an array of pointers: NOLINTNEXTLINE
+		calloc(count + 1, sizeof(*rows));
 	struct columns columns;
 	int width, lines;
 
+	if (rows == NULL)
+		die("malloc");
+	for (int i = 0; i < count; i++)
+		rows[i] = &table[i];
 	free(columns_choose(&columns, list_columns,
 		quiet ? "ID" : "ID,PID,STATUS,BUNDLE,CREATED,OWNER"));
 	monitor_size(&width, &lines);
@@ -372,6 +378,19 @@ print_list(const struct row **rows, int count)
 		quiet ? 0 : width);
 	if (fflush(stdout) == EOF)
 		die("write standard output");
+	free(rows);
+}
+
+static void
+print_document(const struct row *table, int count)
+{
+	json_t *all = json_array();
+
+	for (int i = 0; i < count; i++)
+		if (json_array_append_new(all, state_json(&table[i].state)) ==
+			-1)
+			die("malloc");
+	report_document(all);
 }
 
 static int
@@ -380,32 +399,22 @@ list_containers(void)
 	struct state *states;
 	char *error;
 	int count = state_each(root, &states, &error);
-	json_t *all = json_array();
 
 	if (count == -1)
 		die_plain(DIE_FAILED, "%s", error);
 	struct row *table = calloc(count + 1, sizeof(*table));
-	const struct row **rows = // an array of pointers: NOLINTNEXTLINE
-		calloc(count + 1, sizeof(*rows));
-	if (table == NULL || rows == NULL)
+	if (table == NULL)
 		die("malloc");
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < count; i++)
 		table[i].state = states[i];
-		rows[i] = &table[i];
-		if (json_array_append_new(all, state_json(&states[i])) == -1)
-			die("malloc");
-	}
 	if (options.json)
-		report_document(all);
+		print_document(table, count);
 	else
-		print_list(rows, count);
+		print_table(table, count);
 	for (int i = 0; i < count; i++)
 		state_free(&states[i]);
-	if (!options.json)
-		json_decref(all);
 	free(states);
 	free(table);
-	free(rows);
 	return 0;
 }
 

@@ -156,7 +156,7 @@ add_cgroup(const char *mount_point, const char *path, const char *controllers,
 static void
 adopt(struct found *c)
 {
-	struct bundle bundle = box_load_named(bundle_dir);
+	struct bundle bundle = box_load(bundle_dir);
 	json_t *process = json_object_get(bundle.config, "process");
 	json_t *folders = json_array();
 
@@ -364,23 +364,6 @@ let_in(struct entry *entry, pid_t joiner_pid, int *master)
 	return pid;
 }
 
-static pid_t
-fork_joiner(struct entry *entry)
-{
-	int folder = cgroup_open_unified(entry->container->state.cgroups);
-	int cgroup = folder;
-	pid_t pid = child_clone(0, NULL, &cgroup);
-
-	if (pid == -1)
-		die("clone3");
-	if (pid == 0)
-		joiner(entry);
-	entry->born = cgroup != -1;
-	if (folder != -1 && close(folder) == -1)
-		die("close");
-	return pid;
-}
-
 /* From the birth of the joiner to the end of the command. Returns its exit
  * code; with --detach, 0 as soon as it is the command. */
 static int
@@ -400,7 +383,12 @@ enter(struct entry *entry)
 	entry->step = sealed_has_step() ? sealed_step() : -1;
 	if (entry->step == -1 && sealed_has_step())
 		die("make a sealed file in memory");
-	pid_t joiner_pid = fork_joiner(entry);
+	pid_t joiner_pid = cgroup_clone(
+		entry->container->state.cgroups, 0, NULL, &entry->born);
+	if (joiner_pid == -1)
+		die("clone3");
+	if (joiner_pid == 0)
+		joiner(entry);
 	/* While we held them, too, we would never see them closed. */
 	if (close(entry->news[1]) == -1 || close(entry->terminal[1]) == -1)
 		die("close");
